@@ -1,0 +1,1 @@
+//! cert-manager DNS-01 webhook for Cloudflare.

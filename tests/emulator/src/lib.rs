@@ -1,0 +1,1 @@
+//! Cloudflare, as far as a DNS-01 webhook meets it.
