@@ -1,1 +1,11 @@
 //! cert-manager DNS-01 webhook for Cloudflare.
+
+pub mod challenge;
+pub mod deadline;
+pub mod expiring;
+pub mod health;
+pub mod issuer;
+pub mod metrics;
+pub mod name;
+pub mod secret;
+pub mod solver;
