@@ -1,6 +1,7 @@
 //! cert-manager DNS-01 webhook for Cloudflare.
 
 pub mod challenge;
+pub mod cli;
 pub mod deadline;
 pub mod expiring;
 pub mod health;
@@ -8,4 +9,6 @@ pub mod issuer;
 pub mod metrics;
 pub mod name;
 pub mod secret;
+pub mod shutdown;
 pub mod solver;
+pub mod telemetry;

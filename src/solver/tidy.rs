@@ -102,9 +102,9 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         for record in candidates.into_iter().filter(|record| !is_live(record)) {
             match self.parts.records.delete(credential, zone, &record.id, deadline).await {
                 Ok(()) => {
-                    TxtValue::parse(&record.value)
-                        .into_iter()
-                        .for_each(|value| self.ledger.gone(fqdn, &value));
+                    if let Some(value) = TxtValue::parse(&record.value) {
+                        self.ledger.gone(fqdn, &value);
+                    }
                     tracing::info!(%fqdn, "removed a record of ours that belongs to no challenge");
                 }
                 Err(error) => {
