@@ -7,5 +7,6 @@ pub mod health;
 pub mod issuer;
 pub mod metrics;
 pub mod name;
+pub mod propagation;
 pub mod secret;
 pub mod solver;
