@@ -1,3 +1,5 @@
+mod loopback;
+
 use super::fake::{Authorities, BOB_4, Directory, NAME, ZONE, fqdn, has, lacks, rcode, values};
 use super::*;
 use crate::propagation::exchange::Rcode;
@@ -96,25 +98,11 @@ async fn many_at_once_do_not_disturb_each_other() {
 
 #[tokio::test]
 async fn off_knows_nothing_and_needs_nothing() {
-    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
     let check = LiveCheck::new(Settings {
         check: Check::Off,
-        timeout: Duration::from_secs(40),
-        settle: Duration::from_secs(1),
-        authority_port: 53,
-        allow_private_name_servers: false,
-        recursive_servers: Vec::new(),
-        recursive_servers_only: false,
-        tls,
-    })
-    .unwrap();
-    let zone = zone(&[]);
-    let values = values(&["v"]);
+        ..settings()
+    });
+    let (zone, values) = (zone(&[]), values(&["v"]));
     let watch = Watch {
         zone: &zone,
         fqdn: &fqdn(NAME),
@@ -122,7 +110,26 @@ async fn off_knows_nothing_and_needs_nothing() {
         seen: None,
     };
     let deadline = Deadline::within(Duration::from_secs(1));
-    assert_eq!(check.confirm(watch, deadline).await.unwrap(), None);
+    assert_eq!(check.unwrap().confirm(watch, deadline).await.unwrap(), None);
+}
+
+/// As by default, but for the roots: nobody is trusted.
+fn settings() -> Settings {
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Settings {
+        check: Check::Authority,
+        timeout: Duration::from_secs(40),
+        settle: Duration::from_secs(1),
+        authority_port: 53,
+        allow_private_name_servers: false,
+        recursive_servers: Vec::new(),
+        recursive_servers_only: false,
+        tls: rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth(),
+    }
 }
 
 fn checker(directory: Directory, exchange: Authorities) -> Checker<Directory, Authorities> {
