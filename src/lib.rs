@@ -8,6 +8,7 @@ pub mod health;
 pub mod issuer;
 pub mod metrics;
 pub mod name;
+pub mod propagation;
 pub mod secret;
 pub mod shutdown;
 pub mod solver;
