@@ -25,10 +25,7 @@ async fn name_servers_are_read_and_those_of_others_are_not() {
     let zone = Fqdn::parse("example.com").unwrap();
     let (found, ()) = tokio::join!(resolvers.name_servers(&zone), serve);
     let found = found.unwrap();
-    assert_eq!(
-        found.records,
-        ["Ada.ns.cloudflare.com.", "bob.ns.cloudflare.com."]
-    );
+    assert_eq!(found.records, ["Ada.ns.cloudflare.com.", "bob.ns.cloudflare.com."]);
     assert_eq!(found.ttl, Duration::from_secs(200));
 }
 
@@ -126,11 +123,7 @@ async fn serve_https(listener: std::net::TcpListener, key: &rcgen::CertifiedKey<
         .unwrap();
     config.alpn_protocols = vec![b"h2".to_vec()];
     let config = axum_server::tls_rustls::RustlsConfig::from_config(Arc::new(config));
-    axum_server::from_tcp_rustls(listener, config)
-        .unwrap()
-        .serve(router.into_make_service())
-        .await
-        .unwrap();
+    axum_server::from_tcp_rustls(listener, config).unwrap().serve(router.into_make_service()).await.unwrap();
 }
 
 async fn udp() -> (UdpSocket, RecursiveServer) {
