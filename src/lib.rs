@@ -1,6 +1,7 @@
 //! cert-manager DNS-01 webhook for Cloudflare.
 
 pub mod challenge;
+pub mod cloudflare;
 pub mod deadline;
 pub mod expiring;
 pub mod health;
