@@ -1,5 +1,6 @@
 //! cert-manager DNS-01 webhook for Cloudflare.
 
+pub mod access;
 pub mod challenge;
 pub mod deadline;
 pub mod expiring;
