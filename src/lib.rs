@@ -9,4 +9,5 @@ pub mod issuer;
 pub mod metrics;
 pub mod name;
 pub mod secret;
+pub mod server;
 pub mod solver;
