@@ -22,10 +22,7 @@ pub struct Error {
 impl Error {
     /// A failure with something for the log: a `cf-ray`, an address, a remote text. Never a secret.
     pub fn new(cause: Cause, detail: impl fmt::Display) -> Self {
-        Self {
-            cause,
-            detail: Some(detail.to_string()),
-        }
+        Self { cause, detail: Some(detail.to_string()) }
     }
 
     /// The entry of the catalogue.
@@ -103,17 +100,9 @@ pub enum Cause {
     #[error("Secret {name} in namespace {namespace} may not be read by this webhook")]
     SecretForbidden { namespace: String, name: String },
     #[error("Secret {} in namespace {namespace} has no key {}; {}", reference.name, reference.key, list_keys(keys))]
-    KeyMissing {
-        namespace: String,
-        reference: SecretKeyRef,
-        keys: Vec<String>,
-    },
+    KeyMissing { namespace: String, reference: SecretKeyRef, keys: Vec<String> },
     #[error("the value of key {} in Secret {} of namespace {namespace} is no token: {reason}", reference.key, reference.name)]
-    SecretMalformed {
-        namespace: String,
-        reference: SecretKeyRef,
-        reason: SecretError,
-    },
+    SecretMalformed { namespace: String, reference: SecretKeyRef, reason: SecretError },
     #[error("the Kubernetes API server did not answer when Secret {name} of namespace {namespace} was read")]
     SecretUnavailable { namespace: String, name: String },
     #[error("the operator's own token can't be used: no --api-token-file is set, or it can't be read")]
@@ -234,9 +223,5 @@ impl Cause {
 }
 
 fn list_keys(keys: &[String]) -> String {
-    if keys.is_empty() {
-        "it has no keys".to_owned()
-    } else {
-        format!("it has {}", keys.join(", "))
-    }
+    if keys.is_empty() { "it has no keys".to_owned() } else { format!("it has {}", keys.join(", ")) }
 }
