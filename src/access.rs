@@ -67,11 +67,7 @@ pub struct Access<A, T> {
 impl<A: Authorizer, T: TokenReviewer> Access<A, T> {
     /// Judges by the current value of `front_proxy`, request by request.
     pub fn new(front_proxy: FrontProxy, authorizer: A, reviewer: T) -> Self {
-        Self {
-            front_proxy,
-            authorizer,
-            reviewer,
-        }
+        Self { front_proxy, authorizer, reviewer }
     }
 
     /// Who sent a request: the first of front proxy, client certificate and bearer token that knows them. One that
@@ -95,11 +91,7 @@ impl<A: Authorizer, T: TokenReviewer> Access<A, T> {
             Ok(None) => {}
             Err(error) => errors.push(error),
         }
-        if errors.is_empty() {
-            Ok(Identity::anonymous())
-        } else {
-            Err(Unauthenticated(errors))
-        }
+        if errors.is_empty() { Ok(Identity::anonymous()) } else { Err(Unauthenticated(errors)) }
     }
 
     /// Whether they may. Group `system:masters` may do anything and everybody may see the health of the server, as in
@@ -164,6 +156,3 @@ fn bearer_token(headers: &HeaderMap) -> Option<&str> {
 
 /// Exactly these paths, not what is below them (`pkg/authorization/path/path.go`).
 const ALWAYS_ALLOWED: [&str; 3] = ["/healthz", "/readyz", "/livez"];
-
-#[cfg(test)]
-mod tests;

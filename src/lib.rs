@@ -1,6 +1,8 @@
 //! cert-manager DNS-01 webhook for Cloudflare.
 
 pub mod access;
+pub mod admin;
+pub mod api;
 pub mod challenge;
 pub mod deadline;
 pub mod expiring;

@@ -78,11 +78,7 @@ impl Server {
             }
             listener => listener?,
         };
-        Ok(Self {
-            listener,
-            tls,
-            limits,
-        })
+        Ok(Self { listener, tls, limits })
     }
 
     /// The address in use.

@@ -19,10 +19,7 @@ pub enum Attributes {
 
 /// See [`Attributes::Resource`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-#[expect(
-    missing_docs,
-    reason = "the fields of `resourceAttributes`, under their own names"
-)]
+#[expect(missing_docs, reason = "the fields of `resourceAttributes`, under their own names")]
 pub struct ResourceAttributes {
     pub verb: String,
     pub group: String,
@@ -38,10 +35,7 @@ impl Attributes {
     pub fn of(method: &str, path: &str, query: Option<&str>) -> Self {
         match resource(method, path, query.unwrap_or_default()) {
             Some(attributes) => Self::Resource(attributes),
-            None => Self::NonResource {
-                verb: method.to_ascii_lowercase(),
-                path: path.to_owned(),
-            },
+            None => Self::NonResource { verb: method.to_ascii_lowercase(), path: path.to_owned() },
         }
     }
 
@@ -79,11 +73,7 @@ fn resource(method: &str, path: &str, query: &str) -> Option<ResourceAttributes>
     }
     let part = |index: usize| rest.get(index).copied().unwrap_or_default();
     let name = part(1);
-    let subresource = if matches!(verb, "proxy" | "watch") {
-        ""
-    } else {
-        part(2)
-    };
+    let subresource = if matches!(verb, "proxy" | "watch") { "" } else { part(2) };
     let verb = match verb {
         "get" if name.is_empty() && watches(query) => "watch",
         "get" if name.is_empty() => "list",
@@ -145,29 +135,13 @@ mod tests {
             ("POST", "/apis/g/v1alpha1/s", "create g v1alpha1 s   "),
             ("GET", "/apis/g/v1alpha1/s", "list g v1alpha1 s   "),
             ("HEAD", "/apis/g/v1alpha1/s/x", "get g v1alpha1 s   x"),
-            (
-                "PUT",
-                "/apis/g/v1alpha1/s/x/status",
-                "update g v1alpha1 s status  x",
-            ),
+            ("PUT", "/apis/g/v1alpha1/s/x/status", "update g v1alpha1 s status  x"),
             ("DELETE", "/apis/g/v1alpha1/s", "deletecollection g v1alpha1 s   "),
             ("DELETE", "/apis/g/v1alpha1/s/x", "delete g v1alpha1 s   x"),
             ("OPTIONS", "/apis/g/v1alpha1/s", " g v1alpha1 s   "),
-            (
-                "POST",
-                "/apis/g/v1alpha1/namespaces/ns/s",
-                "create g v1alpha1 s  ns ",
-            ),
-            (
-                "GET",
-                "/apis/g/v1alpha1/namespaces/ns",
-                "get g v1alpha1 namespaces  ns ns",
-            ),
-            (
-                "GET",
-                "/apis/g/v1alpha1/namespaces/ns/status",
-                "get g v1alpha1 namespaces status ns ns",
-            ),
+            ("POST", "/apis/g/v1alpha1/namespaces/ns/s", "create g v1alpha1 s  ns "),
+            ("GET", "/apis/g/v1alpha1/namespaces/ns", "get g v1alpha1 namespaces  ns ns"),
+            ("GET", "/apis/g/v1alpha1/namespaces/ns/status", "get g v1alpha1 namespaces status ns ns"),
             ("GET", "/apis/g/v1alpha1/watch/s", "watch g v1alpha1 s   "),
             ("GET", "/api/v1/pods", "list  v1 pods   "),
             ("GET", "/apis/g/v1alpha1", "get /apis/g/v1alpha1"),
@@ -183,12 +157,9 @@ mod tests {
 
     #[test]
     fn a_watch_is_no_list() {
-        for (query, verb) in [
-            ("watch=true", "watch"),
-            ("a=b&watch", "watch"),
-            ("watch=0", "list"),
-            ("w=1", "list"),
-        ] {
+        for (query, verb) in
+            [("watch=true", "watch"), ("a=b&watch", "watch"), ("watch=0", "list"), ("w=1", "list")]
+        {
             let attributes = Attributes::of("GET", "/apis/g/v1/s", Some(query));
             assert_eq!(attributes.verb(), verb, "{query}");
         }

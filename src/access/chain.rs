@@ -48,16 +48,12 @@ struct Terms {
 impl Anchors {
     /// Reads a bundle; `None` if a certificate can't be read or there is none, as in `ParseCertsPEM` of client-go.
     pub(super) fn parse(pem: &str) -> Option<Self> {
-        let certificates = CertificateDer::pem_slice_iter(pem.as_bytes())
-            .collect::<Result<Vec<_>, _>>()
-            .ok()?;
+        let certificates =
+            CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>().ok()?;
         if certificates.is_empty() {
             return None;
         }
-        let mut anchors = Self {
-            trust: Vec::new(),
-            terms: Vec::new(),
-        };
+        let mut anchors = Self { trust: Vec::new(), terms: Vec::new() };
         for certificate in &certificates {
             let trust = webpki::anchor_from_trusted_cert(certificate).ok()?.to_owned();
             let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
@@ -78,11 +74,7 @@ impl Anchors {
         };
         let keeps_terms = |path: &VerifiedPath<'_>| {
             let length = path.intermediate_certificates().count();
-            let mut same = self
-                .trust
-                .iter()
-                .zip(&self.terms)
-                .filter(|(trust, _)| *trust == path.anchor());
+            let mut same = self.trust.iter().zip(&self.terms).filter(|(trust, _)| *trust == path.anchor());
             // A renewed authority has the same name and key: any of its certificates will do.
             if same.any(|(_, terms)| terms.allow(length, now)) {
                 Ok(())

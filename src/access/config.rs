@@ -87,19 +87,12 @@ fn list(data: &BTreeMap<String, String>, key: &'static str) -> Result<Vec<String
         Some(text) => text,
     };
     let list: Option<Vec<Option<String>>> = serde_json::from_str(text).map_err(|_| ConfigError::List(key))?;
-    Ok(list
-        .unwrap_or_default()
-        .into_iter()
-        .map(Option::unwrap_or_default)
-        .collect())
+    Ok(list.unwrap_or_default().into_iter().map(Option::unwrap_or_default).collect())
 }
 
 /// What is no header's name is never found in a request, so it need not be kept.
 fn header_names(names: &[String]) -> Vec<HeaderName> {
-    names
-        .iter()
-        .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
-        .collect()
+    names.iter().filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect()
 }
 
 #[cfg(test)]
@@ -115,19 +108,9 @@ mod tests {
         let config = FrontProxyConfig::parse("u", &BTreeMap::new()).unwrap();
         assert!(config.client_ca().is_none() && config.proxy_ca().is_none());
         assert!(config.username_headers.is_empty());
-        assert!(
-            parse("requestheader-client-ca-file", "")
-                .unwrap()
-                .proxy_ca()
-                .is_none()
-        );
+        assert!(parse("requestheader-client-ca-file", "").unwrap().proxy_ca().is_none());
         for empty in ["", "[]", "null"] {
-            assert!(
-                parse("requestheader-uid-headers", empty)
-                    .unwrap()
-                    .uid_headers
-                    .is_empty()
-            );
+            assert!(parse("requestheader-uid-headers", empty).unwrap().uid_headers.is_empty());
         }
     }
 
@@ -135,11 +118,7 @@ mod tests {
     fn malformed_content_is_an_error() {
         let key = "requestheader-allowed-names";
         for malformed in ["x", "{}", "[1]", "[\"a\"", "\"a\"", " "] {
-            assert_eq!(
-                parse(key, malformed).unwrap_err(),
-                ConfigError::List(key),
-                "{malformed}"
-            );
+            assert_eq!(parse(key, malformed).unwrap_err(), ConfigError::List(key), "{malformed}");
         }
         let key = "client-ca-file";
         for malformed in [
@@ -147,11 +126,7 @@ mod tests {
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
             "-----BEGIN CERTIFICATE-----\n",
         ] {
-            assert_eq!(
-                parse(key, malformed).unwrap_err(),
-                ConfigError::Bundle(key),
-                "{malformed}"
-            );
+            assert_eq!(parse(key, malformed).unwrap_err(), ConfigError::Bundle(key), "{malformed}");
         }
     }
 }

@@ -15,10 +15,7 @@ pub struct AccessError {
 impl AccessError {
     /// A failed review, by the name of its kind.
     pub fn new(review: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self {
-            review,
-            source: source.into(),
-        }
+        Self { review, source: source.into() }
     }
 }
 

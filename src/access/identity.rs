@@ -99,18 +99,9 @@ impl Subject {
         if !rest.is_empty() {
             return Err(CredentialError::Subject);
         }
-        let mut subject = Self {
-            name: String::new(),
-            groups: Vec::new(),
-            uid: String::new(),
-        };
+        let mut subject = Self { name: String::new(), groups: Vec::new(), uid: String::new() };
         for attribute in certificate.subject().iter_attributes() {
-            let text = || {
-                attribute
-                    .as_str()
-                    .map(str::to_owned)
-                    .map_err(|_| CredentialError::Subject)
-            };
+            let text = || attribute.as_str().map(str::to_owned).map_err(|_| CredentialError::Subject);
             match attribute.attr_type().to_id_string().as_str() {
                 COMMON_NAME => subject.name = text()?,
                 ORGANIZATION => subject.groups.push(text()?),

@@ -42,19 +42,12 @@ pub fn identity(
 /// Of the first header whose first value is not empty.
 fn first_value(headers: &HeaderMap, names: &[HeaderName]) -> Result<String, CredentialError> {
     let mut values = names.iter().filter_map(|name| headers.get(name));
-    values
-        .find(|value| !value.is_empty())
-        .map_or(Ok(String::new()), text)
+    values.find(|value| !value.is_empty()).map_or(Ok(String::new()), text)
 }
 
 /// Of all headers, those that are not empty.
 fn all_values(headers: &HeaderMap, names: &[HeaderName]) -> Result<Vec<String>, CredentialError> {
-    names
-        .iter()
-        .flat_map(|name| headers.get_all(name))
-        .filter(|value| !value.is_empty())
-        .map(text)
-        .collect()
+    names.iter().flat_map(|name| headers.get_all(name)).filter(|value| !value.is_empty()).map(text).collect()
 }
 
 /// By what follows the prefix, unescaped; all values, empty ones too.
@@ -78,10 +71,7 @@ fn text(value: &HeaderValue) -> Result<String, CredentialError> {
 
 /// Percent-decodes a key; one that is wrongly escaped is taken as it stands (Go's `url.PathUnescape`).
 fn unescape(key: &str) -> String {
-    percent_decode(key).map_or_else(
-        || key.to_owned(),
-        |bytes| String::from_utf8_lossy(&bytes).into_owned(),
-    )
+    percent_decode(key).map_or_else(|| key.to_owned(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The bytes behind `%XX` escapes; `None` if one is incomplete.

@@ -67,10 +67,7 @@ async fn speak<IO>(stream: IO, h2: bool, peer: PeerCertificates, context: &Conte
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (activity, mut seen) = watch::channel(Activity {
-        requests: 0,
-        reading: true,
-    });
+    let (activity, mut seen) = watch::channel(Activity { requests: 0, reading: true });
     let closing = context.closing.child_token();
     let service = service_fn(|request| {
         let working = Working::begin(&activity);
@@ -136,11 +133,7 @@ fn protocol(h2: bool, tasks: Tracked) -> Builder<Tracked> {
         .initial_stream_window_size(256 * 1024)
         .initial_connection_window_size(1024 * 1024)
         .max_header_list_size(256 * 1024);
-    if h2 {
-        builder.http2_only()
-    } else {
-        builder.http1_only()
-    }
+    if h2 { builder.http2_only() } else { builder.http1_only() }
 }
 
 fn ended<E: std::fmt::Display>(result: Result<(), E>) {

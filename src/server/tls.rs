@@ -70,12 +70,7 @@ impl ServingCertificate {
         let files = Files { cert_file, key_file };
         let (content, looked_at) = files.read()?;
         let pair = files.pair(&content, &provider)?;
-        Ok(Self {
-            files,
-            provider,
-            current: watch::Sender::new(Arc::new(pair)),
-            looked_at,
-        })
+        Ok(Self { files, provider, current: watch::Sender::new(Arc::new(pair)), looked_at })
     }
 
     /// The configuration of the listener. It follows the files for as long as [`Self::follow`] runs.
@@ -152,16 +147,10 @@ struct Content {
 impl Files {
     fn read(&self) -> Result<(Content, Digest), TlsError> {
         let read = |flag, path: &Path| {
-            fs::read(path).map_err(|source| TlsError::Read {
-                flag,
-                path: path.to_owned(),
-                source,
-            })
+            fs::read(path).map_err(|source| TlsError::Read { flag, path: path.to_owned(), source })
         };
-        let content = Content {
-            cert: read(CERT_FLAG, &self.cert_file)?,
-            key: read(KEY_FLAG, &self.key_file)?.into(),
-        };
+        let content =
+            Content { cert: read(CERT_FLAG, &self.cert_file)?, key: read(KEY_FLAG, &self.key_file)?.into() };
         let mut both = digest::Context::new(&digest::SHA256);
         for part in [&content.cert, &*content.key] {
             both.update(digest::digest(&digest::SHA256, part).as_ref());
@@ -172,11 +161,7 @@ impl Files {
     }
 
     fn pair(&self, content: &Content, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
-        let wrong = |flag, path: &Path, source| TlsError::Content {
-            flag,
-            path: path.to_owned(),
-            source,
-        };
+        let wrong = |flag, path: &Path, source| TlsError::Content { flag, path: path.to_owned(), source };
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&content.cert)
             .collect::<Result<_, _>>()
             .map_err(|source| wrong(CERT_FLAG, &self.cert_file, source))?;
