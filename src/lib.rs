@@ -17,6 +17,9 @@
 //!
 //! Imports only go down; `ARCHITECTURE.md` has the floors, and a test holds them.
 
+pub mod access;
+pub mod admin;
+pub mod api;
 pub mod challenge;
 pub mod cli;
 pub mod cloudflare;
@@ -28,6 +31,7 @@ pub mod metrics;
 pub mod name;
 pub mod propagation;
 pub mod secret;
+pub mod server;
 pub mod shutdown;
 pub mod solver;
 pub mod telemetry;
