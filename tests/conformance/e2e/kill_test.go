@@ -62,7 +62,7 @@ func kill(t *testing.T, zone string, names []string) {
 	if len(list.Items) != len(names) {
 		t.Fatalf("%d challenges for %v", len(list.Items), names)
 	}
-	must(t, running.one.StartInstance(t.Context(), 0, running.cloudflare))
+	must(t, running.one.StartInstance(t.Context(), 0, running.emulator.Cloudflare))
 	must(t, running.one.Available(t.Context()))
 	ready(t, zone, 4*time.Minute)
 	verify(t, zone, names)

@@ -13,7 +13,6 @@ import (
 
 	"cloudflare-webhook.test/conformance/internal/cluster"
 	"cloudflare-webhook.test/conformance/internal/emulator"
-	"cloudflare-webhook.test/conformance/internal/pki"
 	"cloudflare-webhook.test/conformance/internal/webhook"
 )
 
@@ -26,9 +25,8 @@ const (
 // stack is everything that runs.
 type stack struct {
 	*cluster.Cluster
-	emulator   *emulator.Emulator
-	acme       *cluster.ACME
-	cloudflare webhook.Cloudflare
+	emulator *webhook.Emulation
+	acme     *cluster.ACME
 	// one and two are deployments of one and of two instances, each an API group of its own, so that
 	// certificates of both can be under way at the same time.
 	one, two *webhook.Deployment
@@ -36,10 +34,10 @@ type stack struct {
 
 func start(ctx context.Context, directory string, zones []string) (*stack, error) {
 	s := new(stack)
-	if err := s.startEmulator(ctx, directory, zones); err != nil {
+	var err error
+	if s.emulator, err = webhook.Emulate(ctx, directory, zones...); err != nil {
 		return s, err
 	}
-	var err error
 	if s.Cluster, err = cluster.Start(ctx, directory); err != nil {
 		return s, err
 	}
@@ -53,27 +51,6 @@ func start(ctx context.Context, directory string, zones []string) (*stack, error
 		return s, err
 	}
 	return s, s.StartCertManager(ctx, webhook.CallerRole(s.one.Group, s.two.Group))
-}
-
-func (s *stack) startEmulator(ctx context.Context, directory string, zones []string) error {
-	binary, err := webhook.Emulator()
-	if err != nil {
-		return err
-	}
-	authority, err := pki.NewAuthority(directory, "cloudflare-ca")
-	if err != nil {
-		return err
-	}
-	pair, err := authority.Issue("cloudflare", pki.Leaf{Name: "cloudflare", Hosts: []string{"127.0.0.1"}})
-	if err != nil {
-		return err
-	}
-	s.emulator, err = emulator.Start(ctx, binary, directory, emulator.NewWorld(pair.CertFile, pair.KeyFile, zones...))
-	if err != nil {
-		return err
-	}
-	s.cloudflare = webhook.Cloudflare{URL: s.emulator.API, CAFile: authority.File}
-	return nil
 }
 
 func (s *stack) deploy(ctx context.Context) error {
@@ -96,7 +73,7 @@ func (s *stack) deploy(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, deployment := range []*webhook.Deployment{s.one, s.two} {
-		group.Go(func() error { return deployment.Start(ctx, s.cloudflare) })
+		group.Go(func() error { return deployment.Start(ctx, s.emulator.Cloudflare) })
 	}
 	return group.Wait()
 }

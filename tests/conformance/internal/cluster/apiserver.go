@@ -22,11 +22,14 @@ const (
 // FrontProxyName is the only subject that the front proxy's authority is trusted for.
 const FrontProxyName = "front-proxy-client"
 
-// FrontProxyFlags let an API server pass requests on to aggregated ones, in the name of the user who
+// AggregationFlags let an API server pass requests on to aggregated ones, in the name of the user who
 // sent them. With aggregator routing it chooses among a Service's endpoints itself, as kube-proxy
-// would, and so reaches every instance (k8s.io/apiserver/pkg/util/proxy/proxy.go).
-func FrontProxyFlags(authority string, proxy pki.Pair) []string {
+// would, and so reaches every instance (k8s.io/apiserver/pkg/util/proxy/proxy.go). It advertises the
+// loopback address since there is no other, and as that can't be an endpoint it makes none.
+func AggregationFlags(authority string, proxy pki.Pair) []string {
 	return []string{
+		"--advertise-address=127.0.0.1",
+		"--endpoint-reconciler-type=none",
 		"--enable-aggregator-routing=true",
 		"--requestheader-client-ca-file=" + authority,
 		"--requestheader-allowed-names=" + FrontProxyName,
@@ -64,8 +67,7 @@ func (c *Cluster) startAPIServer(ctx context.Context) error {
 	k := c.keys
 	arguments := append([]string{
 		"--etcd-servers=http://" + etcdAddress,
-		"--bind-address=127.0.0.1", "--secure-port=6443", "--advertise-address=127.0.0.1",
-		"--endpoint-reconciler-type=none", // 127.0.0.1 can't be an endpoint
+		"--bind-address=127.0.0.1", "--secure-port=6443",
 		"--cert-dir=" + c.Directory,
 		"--tls-cert-file=" + k.serving.CertFile, "--tls-private-key-file=" + k.serving.KeyFile,
 		"--client-ca-file=" + k.client.File,
@@ -76,7 +78,7 @@ func (c *Cluster) startAPIServer(ctx context.Context) error {
 		"--service-account-issuer=https://" + apiAddress + "/",
 		"--service-account-key-file=" + k.account.CertFile,
 		"--service-account-signing-key-file=" + k.account.KeyFile,
-	}, FrontProxyFlags(k.frontProxy.File, k.proxy)...)
+	}, AggregationFlags(k.frontProxy.File, k.proxy)...)
 	server, err := c.start("kube-apiserver", nil, arguments...)
 	if err != nil {
 		return err
