@@ -57,19 +57,11 @@ impl<X: Exchange> Cloudflare<X> {
     /// Over any exchange: a script, in tests.
     pub fn over(exchange: X, metrics: Arc<Metrics>) -> Self {
         let api = Arc::new(Api { exchange, metrics });
-        Self {
-            zones: Zones::new(Arc::clone(&api)),
-            api,
-        }
+        Self { zones: Zones::new(Arc::clone(&api)), api }
     }
 
     fn records<'a>(&'a self, credential: &'a Credential, zone: &'a Zone) -> ZoneRecords<'a, X> {
-        ZoneRecords {
-            api: &self.api,
-            credential,
-            zone,
-            zones: &self.zones,
-        }
+        ZoneRecords { api: &self.api, credential, zone, zones: &self.zones }
     }
 }
 
@@ -92,10 +84,7 @@ impl<X: Exchange> Records for Cloudflare<X> {
         deadline: Deadline,
     ) -> Result<Vec<Record>, Error> {
         let records = self.records(credential, zone);
-        records
-            .list(fqdn, deadline)
-            .await
-            .map_err(|failure| records.error(failure))
+        records.list(fqdn, deadline).await.map_err(|failure| records.error(failure))
     }
 
     async fn create(
@@ -106,9 +95,7 @@ impl<X: Exchange> Records for Cloudflare<X> {
         record: NewRecord,
         deadline: Deadline,
     ) -> Result<Created, Error> {
-        self.records(credential, zone)
-            .create(fqdn, &record, deadline)
-            .await
+        self.records(credential, zone).create(fqdn, &record, deadline).await
     }
 
     async fn delete(
@@ -119,9 +106,6 @@ impl<X: Exchange> Records for Cloudflare<X> {
         deadline: Deadline,
     ) -> Result<(), Error> {
         let records = self.records(credential, zone);
-        records
-            .delete(id, deadline)
-            .await
-            .map_err(|failure| records.error(failure))
+        records.delete(id, deadline).await.map_err(|failure| records.error(failure))
     }
 }

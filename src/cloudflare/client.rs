@@ -25,10 +25,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            api_url: DEFAULT_API_URL.to_owned(),
-            ca_file: None,
-        }
+        Self { api_url: DEFAULT_API_URL.to_owned(), ca_file: None }
     }
 }
 
@@ -71,10 +68,7 @@ impl HttpClient {
     fn build(builder: ClientBuilder, settings: &Settings) -> Result<Self, SettingsError> {
         let base = base(&settings.api_url)?;
         let mut builder = builder
-            .user_agent(concat!(
-                "cert-manager-webhook-cloudflare/",
-                env!("CARGO_PKG_VERSION")
-            ))
+            .user_agent(concat!("cert-manager-webhook-cloudflare/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .referer(false)
             .connect_timeout(CONNECT_TIMEOUT)
@@ -94,19 +88,13 @@ impl HttpClient {
             .request(call.method.clone(), format!("{}{}", self.base, call.path))
             .headers(authentication(credential)?);
         if let Some(body) = &call.body {
-            request = request
-                .header(CONTENT_TYPE, "application/json")
-                .body(body.clone());
+            request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
         }
         let response = request.send().await.map_err(failed)?;
         let status = response.status();
         let headers = response.headers().clone();
         let body = body(response).await?;
-        Ok(Answer {
-            status,
-            headers,
-            body,
-        })
+        Ok(Answer { status, headers, body })
     }
 }
 
@@ -194,11 +182,7 @@ fn failed(error: reqwest::Error) -> ExchangeError {
         let _ = write!(text, ": {error}");
         source = error.source();
     }
-    if unsent {
-        ExchangeError::Unsent(text)
-    } else {
-        ExchangeError::Lost(text)
-    }
+    if unsent { ExchangeError::Unsent(text) } else { ExchangeError::Lost(text) }
 }
 
 /// <https://developers.cloudflare.com/fundamentals/api/>

@@ -46,9 +46,8 @@ fn number(digits: &str) -> Option<i64> {
     plain.then(|| digits.parse().ok()).flatten()
 }
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 #[cfg(test)]
 mod tests {
@@ -58,26 +57,10 @@ mod tests {
     fn both_formats_agree_with_date_of_coreutils() {
         let cases = [
             ("Thu, 01 Jan 1970 00:00:00 GMT", "1970-01-01T00:00:00Z", 0),
-            (
-                "Sun, 06 Nov 1994 08:49:37 GMT",
-                "1994-11-06T08:49:37.000001Z",
-                784_111_777,
-            ),
-            (
-                "Thu, 29 Feb 2024 23:59:59 GMT",
-                "2024-02-29T23:59:59.9Z",
-                1_709_251_199,
-            ),
-            (
-                "Fri, 01 Mar 2024 00:00:00 GMT",
-                "2024-03-01T00:00:00Z",
-                1_709_251_200,
-            ),
-            (
-                "Sat, 31 Dec 2050 12:00:00 GMT",
-                "2050-12-31T12:00:00Z",
-                2_556_100_800,
-            ),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", "1994-11-06T08:49:37.000001Z", 784_111_777),
+            ("Thu, 29 Feb 2024 23:59:59 GMT", "2024-02-29T23:59:59.9Z", 1_709_251_199),
+            ("Fri, 01 Mar 2024 00:00:00 GMT", "2024-03-01T00:00:00Z", 1_709_251_200),
+            ("Sat, 31 Dec 2050 12:00:00 GMT", "2050-12-31T12:00:00Z", 2_556_100_800),
         ];
         for (header, created, expected) in cases {
             assert_eq!(http(header), Some(expected), "{header}");
@@ -87,14 +70,9 @@ mod tests {
 
     #[test]
     fn what_is_no_date_is_none() {
-        for text in [
-            "",
-            "Z",
-            "2024-02-29",
-            "2024-13-01T00:00:00Z",
-            "2024-01-01T24:00:00Z",
-            "-2024-01-01T00:00:00Z",
-        ] {
+        for text in
+            ["", "Z", "2024-02-29", "2024-13-01T00:00:00Z", "2024-01-01T24:00:00Z", "-2024-01-01T00:00:00Z"]
+        {
             assert_eq!(rfc3339(text), None, "{text}");
         }
         for text in [

@@ -57,10 +57,7 @@ pub(super) enum Kind {
 
 impl Failure {
     pub(super) fn new(kind: Kind, detail: impl fmt::Display) -> Self {
-        Self {
-            kind,
-            detail: detail.to_string(),
-        }
+        Self { kind, detail: detail.to_string() }
     }
 
     /// An answer that can't be used, though its status and envelope are those of a success.
@@ -136,11 +133,7 @@ pub(super) fn judge(status: StatusCode, envelope: Option<&Envelope>) -> Result<(
         // A page of a proxy, a firewall or the edge: whatever its status, it says nothing of the credential.
         Some(envelope) if status.is_success() || status.is_client_error() => {
             let done = status.is_success() && envelope.success.unwrap_or(!envelope.result.is_null());
-            if done {
-                Ok(())
-            } else {
-                Err(refusal(status, envelope))
-            }
+            if done { Ok(()) } else { Err(refusal(status, envelope)) }
         }
         _ => Err(Kind::Unavailable { unsent: false }),
     }
@@ -185,10 +178,7 @@ fn token_refusal(status: StatusCode, envelope: &Envelope) -> Kind {
 }
 
 fn mentions(envelope: &Envelope, text: &str) -> bool {
-    envelope
-        .errors
-        .iter()
-        .any(|error| error.message.to_ascii_lowercase().contains(text))
+    envelope.errors.iter().any(|error| error.message.to_ascii_lowercase().contains(text))
 }
 
 /// The code that says most: that of the chain's end where 1004 ("DNS Validation Error") wraps it.

@@ -61,14 +61,9 @@ impl<X: Exchange> ZoneRecords<'_, X> {
         let mut pauses = PAUSES.iter();
         let mut made = Created::Existing;
         loop {
-            let sent = self
-                .api
-                .once::<RecordObject>(self.credential, &call, deadline)
-                .await;
+            let sent = self.api.once::<RecordObject>(self.credential, &call, deadline).await;
             let failure = match sent.map(|reply| reply.result) {
-                Ok(RecordObject {
-                    name: Some(name), id, ..
-                }) => {
+                Ok(RecordObject { name: Some(name), id, .. }) => {
                     return self.check(fqdn, &name, id.as_deref()).await;
                 }
                 Ok(_) => Failure::unreadable("the new record has no name"),
@@ -108,11 +103,7 @@ impl<X: Exchange> ZoneRecords<'_, X> {
             path: format!("{}/{id}", self.path()?),
             body: None,
         };
-        match self
-            .api
-            .repeated::<IgnoredAny>(self.credential, &call, deadline)
-            .await
-        {
+        match self.api.repeated::<IgnoredAny>(self.credential, &call, deadline).await {
             Ok(_) => info!(zone = %self.zone.name, id, "Deleted a record"),
             Err(failure) if matches!(failure.kind, Kind::NoRecord | Kind::NotFound) => {}
             Err(failure) => return Err(failure),
@@ -140,16 +131,8 @@ impl<X: Exchange> ZoneRecords<'_, X> {
         for page in 1..=MAX_PAGES {
             let list = self.path()?;
             let path = format!("{list}?type=TXT&{filter}&per_page={PER_PAGE}&page={page}");
-            let call = Call {
-                endpoint: Endpoint::ListRecords,
-                method: Method::GET,
-                path,
-                body: None,
-            };
-            let reply = self
-                .api
-                .repeated::<Vec<RecordObject>>(self.credential, &call, deadline)
-                .await?;
+            let call = Call { endpoint: Endpoint::ListRecords, method: Method::GET, path, body: None };
+            let reply = self.api.repeated::<Vec<RecordObject>>(self.credential, &call, deadline).await?;
             let full = reply.result.len() >= PER_PAGE;
             for object in reply.result {
                 found.extend(named(object, reply.date)?);

@@ -26,12 +26,7 @@ pub(super) struct Step {
 impl Step {
     /// `call` is method and path, e.g. `GET /zones?name=…`.
     pub(super) fn new(call: impl Into<String>, answer: impl Into<Result<Answer, ExchangeError>>) -> Self {
-        Self {
-            call: call.into(),
-            credential: None,
-            delay: Duration::ZERO,
-            answer: answer.into(),
-        }
+        Self { call: call.into(), credential: None, delay: Duration::ZERO, answer: answer.into() }
     }
 
     pub(super) fn after(mut self, delay: Duration) -> Self {
@@ -66,10 +61,8 @@ pub(super) struct Script {
 impl Script {
     /// An adapter over this script, and the script.
     pub(super) fn start(steps: impl IntoIterator<Item = Step>) -> (Cloudflare<Arc<Self>>, Arc<Self>) {
-        let script = Arc::new(Self {
-            steps: Mutex::new(steps.into_iter().collect()),
-            bodies: Mutex::default(),
-        });
+        let script =
+            Arc::new(Self { steps: Mutex::new(steps.into_iter().collect()), bodies: Mutex::default() });
         (Cloudflare::over(Arc::clone(&script), Metrics::new().0), script)
     }
 
@@ -93,10 +86,7 @@ impl Exchange for Script {
             assert_eq!(credential.id(), expected.id(), "another credential was expected");
         }
         if let Some(body) = &call.body {
-            self.bodies
-                .lock()
-                .unwrap()
-                .push(serde_json::from_slice(body).unwrap());
+            self.bodies.lock().unwrap().push(serde_json::from_slice(body).unwrap());
         }
         tokio::time::sleep(step.delay).await;
         step.answer
@@ -106,13 +96,7 @@ impl Exchange for Script {
 impl Drop for Script {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            let left: Vec<_> = self
-                .steps
-                .get_mut()
-                .unwrap()
-                .iter()
-                .map(|s| s.call.clone())
-                .collect();
+            let left: Vec<_> = self.steps.get_mut().unwrap().iter().map(|s| s.call.clone()).collect();
             assert!(left.is_empty(), "never called: {left:?}");
         }
     }
@@ -141,11 +125,7 @@ pub(super) fn answer(status: u16, content_type: &'static str, body: &str) -> Ans
     headers.insert("content-type", HeaderValue::from_static(content_type));
     headers.insert("cf-ray", HeaderValue::from_static("86610873f8d987a9-IAD"));
     headers.insert("date", HeaderValue::from_static("Fri, 24 May 2024 09:43:37 GMT"));
-    Answer {
-        status: StatusCode::from_u16(status).unwrap(),
-        headers,
-        body: body.as_bytes().to_vec(),
-    }
+    Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: body.as_bytes().to_vec() }
 }
 
 pub(super) fn lost() -> ExchangeError {

@@ -31,14 +31,9 @@ impl Envelope {
     /// `None` if the answer is not one of this API: HTML, an empty or a cut body, or JSON of somebody else.
     pub(super) fn parse(answer: &Answer) -> Option<Self> {
         let json = answer.header("content-type").is_none_or(is_json);
-        let mut value: Value = json
-            .then(|| serde_json::from_slice(&answer.body).ok())
-            .flatten()?;
+        let mut value: Value = json.then(|| serde_json::from_slice(&answer.body).ok()).flatten()?;
         let object = value.as_object_mut()?;
-        if !["success", "result", "errors"]
-            .iter()
-            .any(|key| object.contains_key(*key))
-        {
+        if !["success", "result", "errors"].iter().any(|key| object.contains_key(*key)) {
             return None;
         }
         let mut errors = Vec::new();
@@ -117,11 +112,7 @@ fn remarks(list: Option<&Value>, into: &mut Vec<Remark>) {
         };
         into.push(Remark {
             code: code.and_then(|code| u32::try_from(code).ok()).unwrap_or_default(),
-            message: item
-                .get("message")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned(),
+            message: item.get("message").and_then(Value::as_str).unwrap_or_default().to_owned(),
         });
         remarks(item.get("error_chain"), into);
     }

@@ -38,11 +38,7 @@ type Flight = BoxFuture<'static, Result<Sight, Failure>>;
 
 impl<X: Exchange> Zones<X> {
     pub(super) fn new(api: Arc<Api<X>>) -> Self {
-        Self {
-            api,
-            known: Arc::new(Expiring::new(CAPACITY)),
-            flights: Mutex::default(),
-        }
+        Self { api, known: Arc::new(Expiring::new(CAPACITY)), flights: Mutex::default() }
     }
 
     /// The pinned zone, unasked if its id is; else the longest ancestor of `fqdn` that is a zone of this credential.
@@ -56,15 +52,8 @@ impl<X: Exchange> Zones<X> {
         pin: Option<&ZonePin>,
         deadline: Deadline,
     ) -> Result<Zone, Error> {
-        if let Some(ZonePin {
-            name, id: Some(id), ..
-        }) = pin
-        {
-            return Ok(Zone {
-                id: id.clone(),
-                name: name.clone(),
-                name_servers: Vec::new(),
-            });
+        if let Some(ZonePin { name, id: Some(id), .. }) = pin {
+            return Ok(Zone { id: id.clone(), name: name.clone(), name_servers: Vec::new() });
         }
         let mut hidden = None;
         for name in candidates(fqdn, pin) {
@@ -93,10 +82,7 @@ impl<X: Exchange> Zones<X> {
             return Ok(sight);
         }
         let flight = self.join(key, credential);
-        deadline
-            .run(flight)
-            .await
-            .unwrap_or_else(|elapsed| Err(Failure::new(Kind::OutOfTime, elapsed)))
+        deadline.run(flight).await.unwrap_or_else(|elapsed| Err(Failure::new(Kind::OutOfTime, elapsed)))
     }
 
     /// The look-up in the air for this key, or a new one. It has a budget of its own: whoever began it may have less
@@ -108,12 +94,7 @@ impl<X: Exchange> Zones<X> {
             return flight;
         }
         flights.retain(|_, flight| flight.upgrade().is_some());
-        let flight = fetch(
-            Arc::clone(&self.api),
-            Arc::clone(&self.known),
-            key.clone(),
-            credential.clone(),
-        );
+        let flight = fetch(Arc::clone(&self.api), Arc::clone(&self.known), key.clone(), credential.clone());
         let flight = flight.boxed().shared();
         if let Some(weak) = flight.downgrade() {
             flights.insert(key, weak);
@@ -141,19 +122,13 @@ async fn fetch<X: Exchange>(
         path: format!("/zones?name={name}&per_page=50"),
         body: None,
     };
-    let reply = api
-        .repeated::<Vec<ZoneObject>>(&credential, &call, Deadline::within(FLIGHT))
-        .await;
+    let reply = api.repeated::<Vec<ZoneObject>>(&credential, &call, Deadline::within(FLIGHT)).await;
     let sight = match reply {
         Ok(reply) => choose(name, &reply.result)?,
         Err(failure) if failure.kind == Kind::Denied => Sight::Hidden(failure.detail),
         Err(failure) => return Err(failure),
     };
-    let ttl = if matches!(sight, Sight::Here(_)) {
-        POSITIVE
-    } else {
-        NEGATIVE
-    };
+    let ttl = if matches!(sight, Sight::Here(_)) { POSITIVE } else { NEGATIVE };
     known.insert(key, sight.clone(), ttl);
     Ok(sight)
 }
@@ -164,10 +139,7 @@ fn candidates(fqdn: &Fqdn, pin: Option<&ZonePin>) -> Vec<Fqdn> {
     if let Some(pin) = pin {
         return vec![pin.name.clone()];
     }
-    let mut names: Vec<_> = fqdn
-        .ancestors()
-        .filter(|name| !name.as_str().starts_with('_'))
-        .collect();
+    let mut names: Vec<_> = fqdn.ancestors().filter(|name| !name.as_str().starts_with('_')).collect();
     names.split_off(names.len().saturating_sub(MAX_CANDIDATES))
 }
 

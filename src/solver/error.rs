@@ -319,6 +319,7 @@ mod tests {
             Cause::Unavailable,
             Cause::QuotaExceeded(zone()),
             Cause::RecordRefused { code: 9000 },
+            Cause::ZonesHidden(fqdn()),
             Cause::NotLive(fqdn()),
             Cause::NotDelegated(zone()),
             Cause::Unreachable(zone()),

@@ -20,10 +20,7 @@ async fn a_call_goes_out_whole_and_comes_back_whole() {
         (418, Some("abc-IAD"), &b"{}"[..])
     );
     let seen = &server.join().unwrap()[0];
-    assert!(
-        seen.starts_with("POST /client/v4/zones/x/dns_records?a=b HTTP/1.1\r\n"),
-        "{seen}"
-    );
+    assert!(seen.starts_with("POST /client/v4/zones/x/dns_records?a=b HTTP/1.1\r\n"), "{seen}");
     assert!(seen.contains("authorization: Bearer hunter2\r\n"), "{seen}");
     assert!(seen.contains("content-type: application/json\r\n"), "{seen}");
     assert!(
@@ -52,10 +49,7 @@ async fn a_key_goes_with_its_email() {
 #[tokio::test]
 async fn an_email_that_is_no_header_is_not_sent() {
     let (client, server) = serve([]);
-    let error = client
-        .send(&key("a@b.example\r\nx: y"), &get())
-        .await
-        .unwrap_err();
+    let error = client.send(&key("a@b.example\r\nx: y"), &get()).await.unwrap_err();
     assert_eq!(error, ExchangeError::Credential);
     assert!(server.join().unwrap().is_empty());
 }
@@ -73,10 +67,8 @@ async fn a_redirect_is_an_answer_and_not_followed() {
 async fn a_body_may_be_a_mebibyte_and_no_longer() {
     for (length, fits) in [(MAX_BODY, true), (MAX_BODY + 1, false)] {
         // Announced by nothing but the end of the connection.
-        let (client, _server) = serve([format!(
-            "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{}",
-            "x".repeat(length)
-        )]);
+        let (client, _server) =
+            serve([format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{}", "x".repeat(length))]);
         match client.send(&token("hunter2"), &get()).await {
             Ok(answer) => assert!(fits && answer.body.len() == length),
             Err(error) => assert!(!fits && error == ExchangeError::TooLong, "{error}"),
@@ -86,11 +78,7 @@ async fn a_body_may_be_a_mebibyte_and_no_longer() {
 
 #[tokio::test]
 async fn sent_and_unsent_are_told_apart() {
-    for cut in [
-        "",
-        "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{",
-        "SSH-2.0-OpenSSH_9.6\r\n",
-    ] {
+    for cut in ["", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{", "SSH-2.0-OpenSSH_9.6\r\n"] {
         let (client, _server) = serve([cut.to_owned()]);
         let error = client.send(&token("hunter2"), &post()).await.unwrap_err();
         assert!(matches!(error, ExchangeError::Lost(_)), "{cut:?}: {error}");
@@ -100,10 +88,7 @@ async fn sent_and_unsent_are_told_apart() {
     let error = client.send(&token("hunter2"), &post()).await.unwrap_err();
     assert!(matches!(error, ExchangeError::Unsent(_)), "{error}");
     let shown = format!("{error} {error:?} {client:?}");
-    assert!(
-        !shown.contains("hunter2") && !shown.contains("/zones/x"),
-        "{shown}"
-    );
+    assert!(!shown.contains("hunter2") && !shown.contains("/zones/x"), "{shown}");
 }
 
 #[test]
@@ -153,18 +138,12 @@ fn the_token_never_travels_in_the_clear() {
 fn a_ca_file_is_read_and_must_hold_certificates() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ca.pem");
-    let settings = Settings {
-        ca_file: Some(path.clone()),
-        ..Settings::default()
-    };
+    let settings = Settings { ca_file: Some(path.clone()), ..Settings::default() };
     let error = HttpClient::new(&settings).unwrap_err();
     assert!(matches!(error, SettingsError::CaFile(_)) && error.to_string().contains("--cloudflare-ca-file"));
     for text in ["", "no certificate"] {
         std::fs::write(&path, text).unwrap();
-        assert!(
-            matches!(HttpClient::new(&settings), Err(SettingsError::NoCertificate)),
-            "{text}"
-        );
+        assert!(matches!(HttpClient::new(&settings), Err(SettingsError::NoCertificate)), "{text}");
     }
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     std::fs::write(&path, own.cert.pem()).unwrap();
@@ -182,18 +161,13 @@ async fn only_the_given_roots_are_trusted() {
     std::fs::write(&foreign, other.cert.pem()).unwrap();
     for (file, trusted) in [(Some(ca), true), (Some(foreign), false), (None, false)] {
         let (address, server) = serve_tls(&own);
-        let settings = Settings {
-            api_url: format!("https://localhost:{}", address.port()),
-            ca_file: file.clone(),
-        };
+        let settings =
+            Settings { api_url: format!("https://localhost:{}", address.port()), ca_file: file.clone() };
         let client = HttpClient::build(reqwest::Client::builder().no_proxy(), &settings).unwrap();
         let result = client.send(&token("hunter2"), &get()).await;
         match result {
             Ok(answer) => assert!(trusted && answer.status.as_u16() == 204),
-            Err(error) => assert!(
-                !trusted && matches!(error, ExchangeError::Unsent(_)),
-                "{file:?}: {error}"
-            ),
+            Err(error) => assert!(!trusted && matches!(error, ExchangeError::Unsent(_)), "{file:?}: {error}"),
         }
         assert_eq!(server.join().unwrap().contains("hunter2"), trusted, "{file:?}");
     }
@@ -244,17 +218,11 @@ fn post() -> Call {
 }
 
 fn key(email: &str) -> Credential {
-    Credential::Key {
-        email: email.to_owned(),
-        key: Secret::parse(b"hunter2").unwrap(),
-    }
+    Credential::Key { email: email.to_owned(), key: Secret::parse(b"hunter2").unwrap() }
 }
 
 fn client(url: &str) -> HttpClient {
-    let settings = Settings {
-        api_url: url.to_owned(),
-        ca_file: None,
-    };
+    let settings = Settings { api_url: url.to_owned(), ca_file: None };
     // The machine that runs the tests may have a proxy.
     HttpClient::build(reqwest::Client::builder().no_proxy(), &settings).unwrap()
 }

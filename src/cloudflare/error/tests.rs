@@ -5,11 +5,7 @@ use crate::solver::error::Class;
 #[test]
 fn answers_mean_what_they_are_known_to_mean() {
     for (status, code, message, expected) in KNOWN {
-        assert_eq!(
-            verdict(&refusal(*status, *code, message)),
-            Err(*expected),
-            "{status} {code} {message}"
-        );
+        assert_eq!(verdict(&refusal(*status, *code, message)), Err(*expected), "{status} {code} {message}");
     }
 }
 
@@ -33,16 +29,8 @@ fn what_is_no_envelope_says_nothing_of_the_credential() {
     let lost = Err(Kind::Unavailable { unsent: false });
     for status in [200, 301, 400, 401, 403, 404, 500, 502, 520] {
         assert_eq!(verdict(&html(status)), lost, "{status} HTML");
-        assert_eq!(
-            verdict(&answer(status, "application/json", "")),
-            lost,
-            "{status} empty"
-        );
-        assert_eq!(
-            verdict(&answer(status, "application/json", r#"{"success":fal"#)),
-            lost,
-            "{status} cut"
-        );
+        assert_eq!(verdict(&answer(status, "application/json", "")), lost, "{status} empty");
+        assert_eq!(verdict(&answer(status, "application/json", r#"{"success":fal"#)), lost, "{status} cut");
         assert_eq!(
             verdict(&answer(status, "application/json", r#"{"kind":"Status"}"#)),
             lost,
@@ -50,10 +38,7 @@ fn what_is_no_envelope_says_nothing_of_the_credential() {
         );
     }
     // JSON that says it is HTML is what an error page of a proxy may be.
-    assert_eq!(
-        verdict(&answer(403, "text/html", r#"{"success":false,"errors":[]}"#)),
-        lost
-    );
+    assert_eq!(verdict(&answer(403, "text/html", r#"{"success":false,"errors":[]}"#)), lost);
     assert_eq!(verdict(&html(429)), Err(Kind::Limited));
 }
 
@@ -98,11 +83,7 @@ fn the_public_text_is_the_same_whatever_the_answer_carries() {
 #[test]
 fn the_log_is_short_one_line_and_without_the_credential() {
     // The credential straddles the 200th character.
-    let echo = format!(
-        "{}\n\u{1b}[31mBearer hunter2{}",
-        "x".repeat(182),
-        "y".repeat(1000)
-    );
+    let echo = format!("{}\n\u{1b}[31mBearer hunter2{}", "x".repeat(182), "y".repeat(1000));
     for answer in [refusal(400, 6003, &echo), answer(502, "text/plain", &echo)] {
         let text = detail(&answer);
         assert!(text.contains("86610873f8d987a9-IAD"), "{text}");
@@ -120,24 +101,12 @@ fn only_a_definite_no_is_gone_or_denied() {
     let zone = fqdn("example.com");
     let class = |answer: &Answer| {
         let failure = Failure::new(verdict(answer).unwrap_err(), "");
-        (
-            failure.clone().at_records(&zone).cause().class(),
-            failure.at_zones().cause().class(),
-        )
+        (failure.clone().at_records(&zone).cause().class(), failure.at_zones().cause().class())
     };
     assert_eq!(class(&html(403)), (Class::Retry, Class::Retry));
-    assert_eq!(
-        class(&refusal(404, 7000, "No route for that URI")),
-        (Class::Retry, Class::Retry)
-    );
-    assert_eq!(
-        class(&refusal(404, 7003, "Could not route")),
-        (Class::Gone, Class::Retry)
-    );
-    assert_eq!(
-        class(&refusal(403, 9109, "Invalid access token")),
-        (Class::Denied, Class::Denied)
-    );
+    assert_eq!(class(&refusal(404, 7000, "No route for that URI")), (Class::Retry, Class::Retry));
+    assert_eq!(class(&refusal(404, 7003, "Could not route")), (Class::Gone, Class::Retry));
+    assert_eq!(class(&refusal(403, 9109, "Invalid access token")), (Class::Denied, Class::Denied));
 }
 
 fn verdict(answer: &Answer) -> Result<(), Kind> {

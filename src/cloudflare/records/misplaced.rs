@@ -20,20 +20,14 @@ impl<X: Exchange> ZoneRecords<'_, X> {
             return Ok(Created::New);
         }
         self.remove_misplaced(id.unwrap_or_default()).await;
-        Err(Error::new(
-            Cause::WrongPin { fqdn: fqdn.clone() },
-            format!("zone id {}", self.zone.id),
-        ))
+        Err(Error::new(Cause::WrongPin { fqdn: fqdn.clone() }, format!("zone id {}", self.zone.id)))
     }
 
     /// The request may have little time left, but the litter is there now: this has a time of its own.
     async fn remove_misplaced(&self, id: &str) {
         if let Err(failure) = self.delete(id, Deadline::within(UNDO)).await {
             self.api.metrics.records_left.inc();
-            warn!(
-                zone_id = self.zone.id,
-                id, "A misplaced record is left: {}", failure.detail
-            );
+            warn!(zone_id = self.zone.id, id, "A misplaced record is left: {}", failure.detail);
         }
     }
 
@@ -51,9 +45,7 @@ impl<X: Exchange> ZoneRecords<'_, X> {
             return Ok(made);
         }
         let appended = format!("{fqdn}.");
-        let found = self
-            .search(&format!("content.contains={}", record.value), deadline)
-            .await;
+        let found = self.search(&format!("content.contains={}", record.value), deadline).await;
         let found = found.map_err(|failure| self.error(failure))?;
         let mut misplaced = found
             .into_iter()

@@ -34,24 +34,11 @@ async fn a_list_is_decoded_and_compared_here() {
     let mut all = vec![record(NAME, VALUE), bare];
     all.extend(others);
     let (cloudflare, _script) = Script::start([list(ok(&json!(all)))]);
-    let found = cloudflare
-        .list(&token("t"), &example(), &fqdn(NAME), soon())
-        .await
-        .unwrap();
+    let found = cloudflare.list(&token("t"), &example(), &fqdn(NAME), soon()).await.unwrap();
     let expected = [
         // The answer is of 09:43:37, the record of 09:42:37.
-        Record {
-            id: id('1'),
-            value: VALUE.into(),
-            comment: "ours".into(),
-            age: Duration::from_mins(1),
-        },
-        Record {
-            id: id('1'),
-            value: "bare".into(),
-            comment: String::new(),
-            age: Duration::ZERO,
-        },
+        Record { id: id('1'), value: VALUE.into(), comment: "ours".into(), age: Duration::from_mins(1) },
+        Record { id: id('1'), value: "bare".into(), comment: String::new(), age: Duration::ZERO },
     ];
     assert_eq!(found, expected);
 }
@@ -61,10 +48,7 @@ async fn an_age_is_never_negative() {
     let mut future = record(NAME, VALUE);
     future["created_on"] = json!("2034-05-24T09:42:37.123456Z");
     let (cloudflare, _script) = Script::start([list(ok(&json!([future])))]);
-    let found = cloudflare
-        .list(&token("t"), &example(), &fqdn(NAME), soon())
-        .await
-        .unwrap();
+    let found = cloudflare.list(&token("t"), &example(), &fqdn(NAME), soon()).await.unwrap();
     assert_eq!(found[0].age, Duration::ZERO);
 }
 
@@ -83,46 +67,32 @@ async fn pages_are_followed_to_a_bound() {
     };
     for (total, read) in [(2, 2), (1_000_000, MAX_PAGES)] {
         let (cloudflare, _script) = Script::start((1..=read).map(|n| page(n, total)));
-        let found = cloudflare
-            .list(&token("t"), &example(), &fqdn(NAME), soon())
-            .await
-            .unwrap();
+        let found = cloudflare.list(&token("t"), &example(), &fqdn(NAME), soon()).await.unwrap();
         assert_eq!(found.len() as u64, read * 100);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_list_with_a_hole_is_no_list() {
-    for (field, value) in [
-        ("id", json!("../../user")),
-        ("id", Value::Null),
-        ("content", Value::Null),
-        ("name", Value::Null),
-    ] {
+    for (field, value) in
+        [("id", json!("../../user")), ("id", Value::Null), ("content", Value::Null), ("name", Value::Null)]
+    {
         let mut hole = record(NAME, VALUE);
         hole[field] = value;
         let (cloudflare, _script) = Script::start([list(ok(&json!([hole])))]);
-        let error = cloudflare
-            .list(&token("t"), &example(), &fqdn(NAME), soon())
-            .await
-            .unwrap_err();
+        let error = cloudflare.list(&token("t"), &example(), &fqdn(NAME), soon()).await.unwrap_err();
         assert_eq!(*error.cause(), Cause::Unavailable, "{field}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_unreadable_list_is_no_empty_list() {
-    for body in [
-        "{\"result\":null,\"success\":true}",
-        "{\"result\":{},\"success\":true}",
-        "{\"success\":true}",
-    ] {
+    for body in
+        ["{\"result\":null,\"success\":true}", "{\"result\":{},\"success\":true}", "{\"success\":true}"]
+    {
         let bad = || list(answer(200, "application/json", body));
         let (cloudflare, _script) = Script::start([bad(), bad(), bad()]);
-        let error = cloudflare
-            .list(&token("t"), &example(), &fqdn(NAME), soon())
-            .await
-            .unwrap_err();
+        let error = cloudflare.list(&token("t"), &example(), &fqdn(NAME), soon()).await.unwrap_err();
         assert_eq!(*error.cause(), Cause::Unavailable, "{body}");
     }
 }
@@ -131,30 +101,18 @@ async fn an_unreadable_list_is_no_empty_list() {
 async fn what_is_gone_is_deleted() {
     let answers = [
         ok(&json!({"id": id('1')})),
-        answer(
-            200,
-            "application/json",
-            r#"{"result":{"id":"11111111111111111111111111111111"}}"#,
-        ),
+        answer(200, "application/json", r#"{"result":{"id":"11111111111111111111111111111111"}}"#),
         refusal(404, 81044, "Record does not exist."),
         refusal(404, 1, "Not found"),
     ];
     for answer in answers {
         let (cloudflare, _script) = Script::start([delete('1', answer)]);
-        cloudflare
-            .delete(&token("t"), &example(), &id('1'), soon())
-            .await
-            .unwrap();
+        cloudflare.delete(&token("t"), &example(), &id('1'), soon()).await.unwrap();
     }
     // The first call went through, its reply did not.
-    let (cloudflare, _script) = Script::start([
-        delete('1', lost()),
-        delete('1', refusal(404, 81044, "Record does not exist.")),
-    ]);
-    cloudflare
-        .delete(&token("t"), &example(), &id('1'), soon())
-        .await
-        .unwrap();
+    let (cloudflare, _script) =
+        Script::start([delete('1', lost()), delete('1', refusal(404, 81044, "Record does not exist."))]);
+    cloudflare.delete(&token("t"), &example(), &id('1'), soon()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,10 +120,7 @@ async fn a_page_of_a_proxy_deletes_nothing() {
     for page in [html(404), html(200), answer(404, "application/json", "")] {
         let again = || delete('1', page.clone());
         let (cloudflare, _script) = Script::start([again(), again(), again()]);
-        let error = cloudflare
-            .delete(&token("t"), &example(), &id('1'), soon())
-            .await
-            .unwrap_err();
+        let error = cloudflare.delete(&token("t"), &example(), &id('1'), soon()).await.unwrap_err();
         assert_eq!(*error.cause(), Cause::Unavailable);
     }
 }
@@ -173,32 +128,13 @@ async fn a_page_of_a_proxy_deletes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn ids_that_are_none_never_become_a_url() {
     let (cloudflare, _script) = Script::start([]);
-    for bad in [
-        "",
-        "../../user/tokens",
-        "1111111111111111111111111111111?",
-        &id('A'),
-        "ä",
-    ] {
-        let error = cloudflare
-            .delete(&token("t"), &example(), bad, soon())
-            .await
-            .unwrap_err();
+    for bad in ["", "../../user/tokens", "1111111111111111111111111111111?", &id('A'), "ä"] {
+        let error = cloudflare.delete(&token("t"), &example(), bad, soon()).await.unwrap_err();
         assert_eq!(*error.cause(), Cause::Internal, "{bad}");
-        let zone = Zone {
-            id: bad.to_owned(),
-            ..example()
-        };
-        let error = cloudflare
-            .list(&token("t"), &zone, &fqdn(NAME), soon())
-            .await
-            .unwrap_err();
+        let zone = Zone { id: bad.to_owned(), ..example() };
+        let error = cloudflare.list(&token("t"), &zone, &fqdn(NAME), soon()).await.unwrap_err();
         assert_eq!(*error.cause(), Cause::Internal, "{bad}");
-        assert_eq!(
-            *create(&cloudflare, &zone).await.unwrap_err().cause(),
-            Cause::Internal,
-            "{bad}"
-        );
+        assert_eq!(*create(&cloudflare, &zone).await.unwrap_err().cause(), Cause::Internal, "{bad}");
     }
 }
 
@@ -206,24 +142,15 @@ async fn create<X: Exchange>(
     cloudflare: &crate::cloudflare::Cloudflare<X>,
     zone: &Zone,
 ) -> Result<Created, Error> {
-    cloudflare
-        .create(&token("t"), zone, &fqdn(NAME), new(), soon())
-        .await
+    cloudflare.create(&token("t"), zone, &fqdn(NAME), new(), soon()).await
 }
 
 fn new() -> NewRecord {
-    NewRecord {
-        value: TxtValue::parse(VALUE).unwrap(),
-        ttl: 60,
-        comment: "ours".to_owned(),
-    }
+    NewRecord { value: TxtValue::parse(VALUE).unwrap(), ttl: 60, comment: "ours".to_owned() }
 }
 
 fn pinned() -> Zone {
-    Zone {
-        name_servers: Vec::new(),
-        ..example()
-    }
+    Zone { name_servers: Vec::new(), ..example() }
 }
 
 fn post(answer: impl Into<Result<Answer, ExchangeError>>) -> Step {
@@ -235,17 +162,11 @@ fn list(answer: impl Into<Result<Answer, ExchangeError>>) -> Step {
 }
 
 fn search(filter: &str, page: u64) -> String {
-    format!(
-        "GET /zones/{}/dns_records?type=TXT&{filter}&per_page=100&page={page}",
-        id('a')
-    )
+    format!("GET /zones/{}/dns_records?type=TXT&{filter}&per_page=100&page={page}", id('a'))
 }
 
 fn delete(digit: char, answer: impl Into<Result<Answer, ExchangeError>>) -> Step {
-    Step::new(
-        format!("DELETE /zones/{}/dns_records/{}", id('a'), id(digit)),
-        answer,
-    )
+    Step::new(format!("DELETE /zones/{}/dns_records/{}", id('a'), id(digit)), answer)
 }
 
 /// As the API answers since 2025: without `zone_id`.

@@ -27,10 +27,8 @@ pub(super) fn choose(name: &Fqdn, listed: &[ZoneObject]) -> Result<Sight, Failur
         .filter(|zone| kind(zone) != "internal")
         .collect();
     let active = |zone: &&&ZoneObject| status(zone) == "active";
-    let mut served = named
-        .iter()
-        .filter(active)
-        .filter(|zone| !matches!(kind(zone), "partial" | "secondary"));
+    let mut served =
+        named.iter().filter(active).filter(|zone| !matches!(kind(zone), "partial" | "secondary"));
     if let Some(zone) = served.next() {
         if served.any(|other| other.id != zone.id) {
             return Ok(Sight::Unfit(Cause::ManyZones(name.clone())));
@@ -47,14 +45,8 @@ pub(super) fn choose(name: &Fqdn, listed: &[ZoneObject]) -> Result<Sight, Failur
     let unfit = |cause| Ok(Sight::Unfit(cause));
     let zone = name.clone();
     match (named.iter().find(active), named.first()) {
-        (Some(unserved), _) => unfit(Cause::ZoneNotServed {
-            zone,
-            kind: kind(unserved),
-        }),
-        (None, Some(idle)) => unfit(Cause::ZoneNotActive {
-            zone,
-            status: status(idle),
-        }),
+        (Some(unserved), _) => unfit(Cause::ZoneNotServed { zone, kind: kind(unserved) }),
+        (None, Some(idle)) => unfit(Cause::ZoneNotActive { zone, status: status(idle) }),
         (None, None) => Ok(Sight::Nowhere),
     }
 }
@@ -62,12 +54,7 @@ pub(super) fn choose(name: &Fqdn, listed: &[ZoneObject]) -> Result<Sight, Failur
 /// Those assigned, and the zone's own names for them if it has any: a delegation may name either.
 fn name_servers(zone: &ZoneObject) -> Vec<Fqdn> {
     let lists = [&zone.name_servers, &zone.vanity_name_servers];
-    lists
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|name| Fqdn::parse(name).ok())
-        .collect()
+    lists.into_iter().flatten().flatten().filter_map(|name| Fqdn::parse(name).ok()).collect()
 }
 
 /// In words of ours: what is remote never becomes part of a public text. A field that is missing is taken for the

@@ -66,14 +66,8 @@ async fn a_reply_that_never_comes_is_settled_too() {
 #[tokio::test(start_paused = true)]
 async fn a_write_is_sent_three_times_at_most() {
     let empty = || list(ok(&json!([])));
-    let (cloudflare, _script) = Script::start([
-        post(lost()),
-        empty(),
-        post(lost()),
-        empty(),
-        post(lost()),
-        empty(),
-    ]);
+    let (cloudflare, _script) =
+        Script::start([post(lost()), empty(), post(lost()), empty(), post(lost()), empty()]);
     let error = create(&cloudflare, &example()).await.unwrap_err();
     assert_eq!(*error.cause(), Cause::Unavailable);
     // What was never sent needs no reading back.
@@ -85,10 +79,7 @@ async fn a_write_is_sent_three_times_at_most() {
 #[tokio::test(start_paused = true)]
 async fn what_can_t_be_read_back_is_not_written_again() {
     let (cloudflare, _script) = Script::start([post(lost()), list(refusal(429, 971, "Please wait"))]);
-    assert_eq!(
-        *create(&cloudflare, &example()).await.unwrap_err().cause(),
-        Cause::RateLimited
-    );
+    assert_eq!(*create(&cloudflare, &example()).await.unwrap_err().cause(), Cause::RateLimited);
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,27 +104,12 @@ async fn no_write_starts_after_the_deadline() {
 async fn refusals_are_told_by_their_causes_and_never_repeated() {
     let zone = || fqdn("example.com");
     let cases = [
-        (
-            refusal(403, 10000, "Authentication error"),
-            Cause::ZoneDenied(zone()),
-        ),
-        (
-            refusal(403, 9109, "Invalid access token"),
-            Cause::CredentialRefused,
-        ),
-        (
-            refusal(400, 81045, "Record quota exceeded."),
-            Cause::QuotaExceeded(zone()),
-        ),
-        (
-            refusal(400, 81053, "conflict"),
-            Cause::RecordRefused { code: 81053 },
-        ),
+        (refusal(403, 10000, "Authentication error"), Cause::ZoneDenied(zone())),
+        (refusal(403, 9109, "Invalid access token"), Cause::CredentialRefused),
+        (refusal(400, 81045, "Record quota exceeded."), Cause::QuotaExceeded(zone())),
+        (refusal(400, 81053, "conflict"), Cause::RecordRefused { code: 81053 }),
         (refusal(400, 9313, "comment"), Cause::RecordRefused { code: 9313 }),
-        (
-            refusal(200, 9000, "DNS name is invalid."),
-            Cause::RecordRefused { code: 9000 },
-        ),
+        (refusal(200, 9000, "DNS name is invalid."), Cause::RecordRefused { code: 9000 }),
         (refusal(429, 10100, "More than 1200 requests"), Cause::RateLimited),
         (refusal(400, 7003, "Could not route"), Cause::NoZone(zone())),
     ];
@@ -146,10 +122,8 @@ async fn refusals_are_told_by_their_causes_and_never_repeated() {
 #[tokio::test(start_paused = true)]
 async fn a_record_that_landed_elsewhere_is_removed() {
     let elsewhere = format!("{NAME}.other.test");
-    let (cloudflare, _script) = Script::start([
-        post(ok(&record(&elsewhere, VALUE))),
-        delete('1', ok(&json!({"id": id('1')}))),
-    ]);
+    let (cloudflare, _script) =
+        Script::start([post(ok(&record(&elsewhere, VALUE))), delete('1', ok(&json!({"id": id('1')})))]);
     let error = create(&cloudflare, &pinned()).await.unwrap_err();
     assert_eq!(*error.cause(), Cause::WrongPin { fqdn: fqdn(NAME) });
     assert_eq!(cloudflare.api.metrics.records_left.get(), 0);
@@ -162,9 +136,7 @@ async fn it_is_removed_even_with_no_time_left() {
     let slow = post(ok(&record(&elsewhere, VALUE))).after(Duration::from_secs(1));
     let (cloudflare, _script) = Script::start([slow, late]);
     let deadline = Deadline::within(Duration::from_millis(1001));
-    let made = cloudflare
-        .create(&token("t"), &pinned(), &fqdn(NAME), new(), deadline)
-        .await;
+    let made = cloudflare.create(&token("t"), &pinned(), &fqdn(NAME), new(), deadline).await;
     assert_eq!(*made.unwrap_err().cause(), Cause::WrongPin { fqdn: fqdn(NAME) });
 }
 
@@ -184,10 +156,7 @@ async fn an_identical_record_under_a_pin_may_have_landed_elsewhere() {
     let (cloudflare, _script) = Script::start([exists(), list(ok(&json!([record(NAME, VALUE)])))]);
     assert_eq!(create(&cloudflare, &pinned()).await.unwrap(), Created::Existing);
 
-    let found = json!([
-        record(&format!("{NAME}.other.test"), VALUE),
-        record("unrelated.other.test", VALUE)
-    ]);
+    let found = json!([record(&format!("{NAME}.other.test"), VALUE), record("unrelated.other.test", VALUE)]);
     let (cloudflare, _script) = Script::start([
         exists(),
         list(ok(&json!([]))),
