@@ -1,5 +1,6 @@
 //! cert-manager DNS-01 webhook for Cloudflare.
 
+pub mod access;
 pub mod challenge;
 pub mod deadline;
 pub mod expiring;
@@ -8,4 +9,5 @@ pub mod issuer;
 pub mod metrics;
 pub mod name;
 pub mod secret;
+pub mod server;
 pub mod solver;
