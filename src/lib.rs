@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod challenge;
+pub mod cluster;
 pub mod deadline;
 pub mod expiring;
 pub mod health;
