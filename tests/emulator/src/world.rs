@@ -196,7 +196,7 @@ pub enum Plan {
 pub struct TokenConfig {
     /// What follows `Bearer`. One that starts with `cfat_` belongs to the account, not to a user.
     pub value: String,
-    /// Account whose zones it may see.
+    /// Account whose zones it may see; `*` for a user who is a member of all.
     #[serde(default = "default_account")]
     pub account: String,
     /// Whose rate limit it shares; default: one user for the account.
@@ -254,7 +254,7 @@ pub struct KeyConfig {
     pub email: String,
     /// `X-Auth-Key`.
     pub key: String,
-    /// Account whose zones it may see and change.
+    /// Account whose zones it may see and change; `*` for a user who is a member of all.
     #[serde(default = "default_account")]
     pub account: String,
     /// Whose rate limit it shares; default: one user for the account.
