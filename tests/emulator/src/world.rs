@@ -21,6 +21,8 @@ pub struct World {
     pub control: ListenConfig,
     /// The caching recursive resolver; left out, none is started.
     pub resolver: Option<ResolverConfig>,
+    /// A second one with a memory of its own, the CA's; left out, none is started.
+    pub ca_resolver: Option<ListenConfig>,
     /// One port for all addresses of all name servers; 0 picks one that is free on all of them.
     pub authority_port: u16,
     /// The authoritative name servers.
@@ -435,6 +437,7 @@ impl Default for World {
             api: ApiConfig::default(),
             control: ListenConfig::default(),
             resolver: Some(ResolverConfig::default()),
+            ca_resolver: None,
             authority_port: 0,
             name_servers: vec![
                 NameServerConfig {

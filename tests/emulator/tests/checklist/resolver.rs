@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use cloudflare_emulator::{Action, Fault, ResolverPick, World};
+use cloudflare_emulator::{Action, Fault, ListenConfig, ResolverPick, World};
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RData;
 
-use crate::support::{Lab, pass, txt, values, world};
+use crate::support::{Lab, ask, pass, txt, values, world};
 
 #[tokio::test]
 async fn d13_the_resolver_keeps_what_it_heard() {
@@ -162,6 +162,47 @@ async fn it_looks_from_elsewhere() {
     lab.create(txt("b", "\"1\"")).await;
     assert_eq!(values(&lab.dig("b.example.com", "TXT").await), ["1"]);
     assert!(values(&lab.resolve("b.example.com", "TXT").await).is_empty());
+}
+
+/// cert-manager asks the cluster's resolver for the SOA at the challenge name before it presents.
+#[tokio::test]
+async fn the_ca_has_a_memory_of_its_own() {
+    let mut world = world();
+    world.ca_resolver = Some(ListenConfig::default());
+    let lab = Lab::new(world).await;
+    let early = lab.resolve("_acme-challenge.example.com", "SOA").await;
+    assert_eq!(early.metadata.response_code, ResponseCode::NXDomain);
+    lab.create(txt("_acme-challenge", "\"1\"")).await;
+    assert!(values(&lab.resolve("_acme-challenge.example.com", "TXT").await).is_empty());
+    let ca = lab.emulator.ca_resolver_addr().unwrap();
+    assert_eq!(
+        values(&ask(ca, "_acme-challenge.example.com", "TXT").await),
+        ["1"]
+    );
+    assert_eq!(lab.emulator.stats().dns_queries_by_server["ca-resolver"], 1);
+}
+
+/// States that are replaced are dropped, and what is served does not change by it.
+#[tokio::test]
+async fn old_states_are_forgotten() {
+    let lab = Lab::new(world()).await;
+    for round in 0..3 {
+        let id = lab.create(txt("a", &format!("\"{round}\""))).await["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        pass(Duration::from_secs(2)).await;
+        assert_eq!(
+            values(&lab.dig("a.example.com", "TXT").await),
+            [round.to_string()]
+        );
+        lab.api().delete(&lab.records(&format!("/{id}"))).await.ok();
+        pass(Duration::from_secs(2)).await;
+        assert_eq!(
+            lab.dig("a.example.com", "TXT").await.metadata.response_code,
+            ResponseCode::NXDomain
+        );
+    }
 }
 
 #[tokio::test]
