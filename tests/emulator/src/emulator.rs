@@ -110,10 +110,7 @@ impl Emulator {
         let mut resolvers = [None, None];
         let ca = world.ca_resolver.as_ref().map(|config| config.listen);
         let cluster = world.resolver.as_ref().map(|config| config.listen);
-        for (bound, (view, wanted)) in resolvers
-            .iter_mut()
-            .zip([(View::Cluster, cluster), (View::Ca, ca)])
-        {
+        for (bound, (view, wanted)) in resolvers.iter_mut().zip([(View::Cluster, cluster), (View::Ca, ca)]) {
             let Some(wanted) = wanted else { continue };
             let (udp, tcp) = bind_pair(wanted).await?;
             *bound = Some(tcp.local_addr().map_err(listening("a resolver", wanted))?);
@@ -140,13 +137,7 @@ impl Emulator {
             authority_port,
             zones,
         };
-        Ok(Self {
-            shared,
-            ready,
-            resolver,
-            ca_resolver,
-            _tasks: tasks,
-        })
+        Ok(Self { shared, ready, resolver, ca_resolver, _tasks: tasks })
     }
 
     /// Where everything listens.

@@ -61,10 +61,7 @@ struct Heard {
 impl State {
     /// Answers a query, following aliases from zone to zone.
     pub(crate) fn resolve(&mut self, view: View, name: &Name, kind: RecordType, now: Instant) -> Reply {
-        let mut reply = Reply {
-            recursion_available: true,
-            ..Reply::code(ResponseCode::NoError)
-        };
+        let mut reply = Reply { recursion_available: true, ..Reply::code(ResponseCode::NoError) };
         let mut text = from_wire(name);
         let mut owner = name.clone();
         for _ in 0..ALIASES_MAX {
@@ -87,11 +84,7 @@ impl State {
     }
 
     fn remembered_or_asked(&mut self, view: View, name: &str, kind: RecordType, now: Instant) -> Heard {
-        if let Some(heard) = self
-            .caches
-            .of(view)
-            .get(name, kind, now, self.settings.time_scale)
-        {
+        if let Some(heard) = self.caches.of(view).get(name, kind, now, self.settings.time_scale) {
             self.stats.resolver_cache_hits += 1;
             return heard;
         }
@@ -138,10 +131,7 @@ impl State {
     }
 
     fn ask_authorities(&mut self, view: View, name: &str, kind: RecordType, now: Instant) -> Heard {
-        let mut hosts = self
-            .delegation(name)
-            .map(|zone| zone.delegated_to.clone())
-            .unwrap_or_default();
+        let mut hosts = self.delegation(name).map(|zone| zone.delegated_to.clone()).unwrap_or_default();
         for _ in 0..REFERRALS_MAX {
             let Some(reply) = self.ask_one_of(view, &hosts, name, kind, now) else {
                 break;

@@ -11,11 +11,7 @@ use crate::support::{EVERYTHING, Lab, txt, values, world};
 async fn e70_deletes_go_before_posts() {
     let lab = Lab::new(world()).await;
     let old = lab.create(txt("a", "\"1\"")).await["id"].clone();
-    let result = batch(
-        &lab,
-        json!({"posts": [txt("a", "\"1\"")], "deletes": [{"id": old}]}),
-    )
-    .await;
+    let result = batch(&lab, json!({"posts": [txt("a", "\"1\"")], "deletes": [{"id": old}]})).await;
     assert_ne!(result["posts"][0]["id"], old);
     assert_eq!(lab.emulator.records("example.com").len(), 1);
     assert_eq!(values(&lab.dig("a.example.com", "TXT").await), ["1"]);
@@ -40,32 +36,15 @@ async fn e71_one_bad_item_and_nothing_happens() {
 
 #[tokio::test]
 async fn e72_operations_of_a_batch() {
-    let paid = ZoneConfig {
-        plan: Plan::Pro,
-        record_quota: Some(5000),
-        ..ZoneConfig::new("paid.example")
-    };
+    let paid = ZoneConfig { plan: Plan::Pro, record_quota: Some(5000), ..ZoneConfig::new("paid.example") };
     let lab = Lab::new(world().with_zone(paid)).await;
-    let posts = |count: usize| {
-        (0..count)
-            .map(|index| txt(&format!("n{index}"), "\"1\""))
-            .collect::<Vec<_>>()
-    };
-    let reply = lab
-        .api()
-        .post(&lab.records("/batch"), json!({"posts": posts(201)}))
-        .await;
+    let posts = |count: usize| (0..count).map(|index| txt(&format!("n{index}"), "\"1\"")).collect::<Vec<_>>();
+    let reply = lab.api().post(&lab.records("/batch"), json!({"posts": posts(201)})).await;
     assert_eq!((reply.status, &reply.json["success"]), (400, &json!(false)));
     assert!(lab.emulator.records("example.com").is_empty());
     batch(&lab, json!({"posts": posts(200)})).await;
-    let paid = format!(
-        "/zones/{}/dns_records/batch",
-        lab.emulator.zone_id("paid.example").unwrap()
-    );
-    assert_eq!(
-        lab.api().post(&paid, json!({"posts": posts(3501)})).await.status,
-        400
-    );
+    let paid = format!("/zones/{}/dns_records/batch", lab.emulator.zone_id("paid.example").unwrap());
+    assert_eq!(lab.api().post(&paid, json!({"posts": posts(3501)})).await.status, 400);
     lab.api().post(&paid, json!({"posts": posts(201)})).await.ok();
 }
 
@@ -86,12 +65,7 @@ async fn e73_results_are_full_records_in_order() {
     });
     let result = batch(&lab, body).await;
     let names = |list: &str| -> Vec<Value> {
-        result[list]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|record| record["name"].clone())
-            .collect()
+        result[list].as_array().unwrap().iter().map(|record| record["name"].clone()).collect()
     };
     assert_eq!(names("deletes"), ["d2.example.com", "d1.example.com"]);
     assert_eq!(names("posts"), ["n2.example.com", "n1.example.com"]);
@@ -119,22 +93,14 @@ async fn e74_records_of_a_batch_appear_one_by_one() {
     }
     assert_eq!(written.len(), 1, "one transaction");
     assert!(moments.len() > 5, "many moments: {moments:?}");
-    assert!(
-        moments
-            .iter()
-            .all(|ms| (50..=252).contains(&(ms - written.first().unwrap()))),
-        "{moments:?}"
-    );
+    assert!(moments.iter().all(|ms| (50..=252).contains(&(ms - written.first().unwrap()))), "{moments:?}");
 }
 
 #[tokio::test]
 async fn e75_unknown_id_fails_the_batch() {
     let lab = Lab::new(world()).await;
     let body = json!({"deletes": [{"id": derived_id("missing")}], "posts": [txt("a", "\"1\"")]});
-    lab.api()
-        .post(&lab.records("/batch"), body)
-        .await
-        .fails(404, 81044, "Record does not exist.");
+    lab.api().post(&lab.records("/batch"), body).await.fails(404, 81044, "Record does not exist.");
     assert!(lab.emulator.records("example.com").is_empty());
 }
 
@@ -143,12 +109,8 @@ async fn e76_empty_batch() {
     let lab = Lab::new(World::new().zone("example.com").token(EVERYTHING, &["*"])).await;
     let empty = json!({"deletes": [], "patches": [], "puts": [], "posts": []});
     assert_eq!(batch(&lab, json!({})).await, empty);
-    lab.emulator
-        .change(|settings| settings.switches.empty_batch_is_400 = true);
-    assert_eq!(
-        lab.api().post(&lab.records("/batch"), json!({})).await.status,
-        400
-    );
+    lab.emulator.change(|settings| settings.switches.empty_batch_is_400 = true);
+    assert_eq!(lab.api().post(&lab.records("/batch"), json!({})).await.status, 400);
 }
 
 async fn batch(lab: &Lab, body: Value) -> Value {

@@ -16,15 +16,8 @@ const ZONES: &str = include_str!("zones.rs");
 const README: &str = include_str!("../../README.md");
 
 /// The ids there are, as first and last of each group.
-const GROUPS: [(char, u32, u32); 7] = [
-    ('e', 1, 8),
-    ('e', 10, 25),
-    ('e', 30, 39),
-    ('e', 40, 62),
-    ('e', 70, 76),
-    ('e', 80, 84),
-    ('d', 1, 14),
-];
+const GROUPS: [(char, u32, u32); 7] =
+    [('e', 1, 8), ('e', 10, 25), ('e', 30, 39), ('e', 40, 62), ('e', 70, 76), ('e', 80, 84), ('d', 1, 14)];
 
 #[test]
 fn every_id_is_a_test_or_left_out_with_a_reason() {
@@ -32,11 +25,7 @@ fn every_id_is_a_test_or_left_out_with_a_reason() {
         .iter()
         .flat_map(|(letter, first, last)| (*first..=*last).map(move |number| format!("{letter}{number:02}")))
         .collect();
-    let tested: BTreeSet<String> = SOURCES
-        .iter()
-        .chain([&ZONES])
-        .flat_map(|source| tests(source))
-        .collect();
+    let tested: BTreeSet<String> = SOURCES.iter().chain([&ZONES]).flat_map(|source| tests(source)).collect();
     // `| E00 | reason |`
     let left_out: BTreeSet<String> = README
         .lines()
@@ -50,10 +39,8 @@ fn every_id_is_a_test_or_left_out_with_a_reason() {
     assert!(unknown.is_empty(), "not in the checklist: {unknown:?}");
     let both: Vec<_> = tested.intersection(&left_out).collect();
     assert!(both.is_empty(), "tested and yet left out: {both:?}");
-    let forgotten: Vec<_> = ids
-        .iter()
-        .filter(|id| !tested.contains(*id) && !left_out.contains(*id))
-        .collect();
+    let forgotten: Vec<_> =
+        ids.iter().filter(|id| !tested.contains(*id) && !left_out.contains(*id)).collect();
     assert!(forgotten.is_empty(), "neither tested nor left out: {forgotten:?}");
 }
 

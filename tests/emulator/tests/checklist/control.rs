@@ -24,16 +24,8 @@ async fn everything_can_be_asked_and_changed() {
     let url = |path: &str| format!("{}{path}", lab.emulator.control_url());
     let patch = json!({"propagation_ms": 3_600_000, "rate_limit": {"requests": 100}});
     let (status, settings) = control(&url("/settings"), "PATCH", Some(patch)).await;
-    assert_eq!(
-        (status, &settings["rate_limit"]["window_seconds"]),
-        (200, &json!(300))
-    );
-    assert_eq!(
-        control(&url("/settings"), "PATCH", Some(json!({"typo": 1})))
-            .await
-            .0,
-        400
-    );
+    assert_eq!((status, &settings["rate_limit"]["window_seconds"]), (200, &json!(300)));
+    assert_eq!(control(&url("/settings"), "PATCH", Some(json!({"typo": 1}))).await.0, 400);
 
     lab.create(txt("a", "\"1\"")).await;
     let (_, records) = control(&url("/records?zone=example.com"), "GET", None).await;
@@ -42,10 +34,7 @@ async fn everything_can_be_asked_and_changed() {
     assert_eq!(control(&visible, "GET", None).await.1[0]["rcode"], "NXDOMAIN");
     control(&url("/publish?server=127.0.0.2"), "POST", None).await;
     let (_, seen) = control(&visible, "GET", None).await;
-    assert_eq!(
-        (&seen[0]["answers"], &seen[1]["answers"]),
-        (&json!(["1"]), &json!([]))
-    );
+    assert_eq!((&seen[0]["answers"], &seen[1]["answers"]), (&json!(["1"]), &json!([])));
 
     let fault = json!({"match": {"method": "GET", "path_regex": "/zones"}, "times": 1,
         "action": {"kind": "status", "status": 502, "body": "html"}});
@@ -54,24 +43,11 @@ async fn everything_can_be_asked_and_changed() {
     assert_eq!(lab.api().get("/zones").await.status, 502);
 
     let counts: Stats = serde_json::from_value(control(&url("/stats"), "GET", None).await.1).unwrap();
-    assert_eq!(
-        (
-            counts.api_calls,
-            counts.api_calls_by_endpoint["POST /zones/:id/dns_records"]
-        ),
-        (2, 1)
-    );
-    assert_eq!(
-        (counts.answers_by_status["502"], counts.rate_limit_left["user:a1"]),
-        (1, 99)
-    );
+    assert_eq!((counts.api_calls, counts.api_calls_by_endpoint["POST /zones/:id/dns_records"]), (2, 1));
+    assert_eq!((counts.answers_by_status["502"], counts.rate_limit_left["user:a1"]), (1, 99));
     let (_, events) = control(&url("/timeline"), "GET", None).await;
-    let kinds: Vec<_> = events
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|event| event["kind"].as_str().unwrap())
-        .collect();
+    let kinds: Vec<_> =
+        events.as_array().unwrap().iter().map(|event| event["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["api", "written", "visible", "api"]);
 
     let record = json!({"zone": "example.com", "type": "TXT", "name": "b", "content": "\"2\""});
@@ -84,10 +60,7 @@ async fn everything_can_be_asked_and_changed() {
     let pending =
         json!({"name": "example.com", "status": "pending", "delegated_to": ["ns.elsewhere.example"]});
     control(&url("/zones"), "PATCH", Some(pending)).await;
-    assert_eq!(
-        lab.api().get("/zones?status=pending").await.ok()[0]["name"],
-        "example.com"
-    );
+    assert_eq!(lab.api().get("/zones?status=pending").await.ok()[0]["name"], "example.com");
     let token = json!({"value": "second", "permissions": ["dns:read"]});
     control(&url("/tokens"), "PUT", Some(token)).await;
     lab.token("second").get(&lab.records("")).await.ok();
@@ -113,12 +86,7 @@ async fn the_program_says_where_it_listens() {
     });
     std::fs::write(&world, text.to_string()).unwrap();
     let mut program = Command::new(env!("CARGO_BIN_EXE_emulator"))
-        .args([
-            "--world".as_ref(),
-            world.as_os_str(),
-            "--ready-file".as_ref(),
-            ready.as_os_str(),
-        ])
+        .args(["--world".as_ref(), world.as_os_str(), "--ready-file".as_ref(), ready.as_os_str()])
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
@@ -131,10 +99,7 @@ async fn the_program_says_where_it_listens() {
     };
     let stats = control(&format!("{}/stats", ready.control), "GET", None).await;
     assert_eq!(stats.0, 200);
-    assert_eq!(
-        ready.zones["example.com"],
-        cloudflare_emulator::derived_id("zone:example.com")
-    );
+    assert_eq!(ready.zones["example.com"], cloudflare_emulator::derived_id("zone:example.com"));
     assert!(ready.api.ends_with("/client/v4"));
     program.kill().unwrap();
     program.wait().unwrap();

@@ -12,10 +12,7 @@ async fn e40_post_txt_quoted() {
     let lab = Lab::new(world()).await;
     let record = lab.create(txt("_ACME-challenge.Example.com", "\"Value\"")).await;
     let id = record["id"].as_str().unwrap();
-    assert!(
-        id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')),
-        "{id}"
-    );
+    assert!(id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')), "{id}");
     let mut expected = json!({
         "id": id, "type": "TXT", "name": "_acme-challenge.example.com", "content": "\"Value\"", "proxiable": false,
         "proxied": false, "ttl": 60, "settings": {}, "meta": {}, "comment": null, "tags": [],
@@ -42,11 +39,7 @@ async fn e42_inconsistent_quotes() {
     let lab = Lab::new(world()).await;
     for content in ["\"abc", "\"a\" b\"", "abc\"", ""] {
         let reply = lab.api().post(&lab.records(""), txt("a", content)).await;
-        assert_eq!(
-            (reply.status, &reply.json["success"]),
-            (400, &json!(false)),
-            "{content}"
-        );
+        assert_eq!((reply.status, &reply.json["success"]), (400, &json!(false)), "{content}");
     }
     assert!(lab.emulator.records("example.com").is_empty());
 }
@@ -60,27 +53,13 @@ async fn e43_identical_record() {
     again["comment"] = json!("mine");
     let reply = lab.api().post(&lab.records(""), again.clone()).await;
     reply.fails(400, 81058, "An identical record already exists.");
-    assert!(
-        reply
-            .text
-            .starts_with(r#"{"result":null,"success":false,"errors":"#),
-        "{}",
-        reply.text
-    );
-    lab.emulator
-        .change(|settings| settings.switches.identical_is_81057 = true);
-    lab.api()
-        .post(&lab.records(""), again.clone())
-        .await
-        .fails(400, 81057, "Record already exists.");
-    lab.emulator
-        .change(|settings| settings.switches.wrapped_validation_errors = true);
+    assert!(reply.text.starts_with(r#"{"result":null,"success":false,"errors":"#), "{}", reply.text);
+    lab.emulator.change(|settings| settings.switches.identical_is_81057 = true);
+    lab.api().post(&lab.records(""), again.clone()).await.fails(400, 81057, "Record already exists.");
+    lab.emulator.change(|settings| settings.switches.wrapped_validation_errors = true);
     let wrapped = lab.api().post(&lab.records(""), again).await;
     let error = wrapped.fails(400, 1004, "DNS Validation Error");
-    assert_eq!(
-        error["error_chain"],
-        json!([{"code": 81057, "message": "Record already exists."}])
-    );
+    assert_eq!(error["error_chain"], json!([{"code": 81057, "message": "Record already exists."}]));
     // Content keeps its case: this is another value.
     lab.create(txt("a", "\"x\"")).await;
     lab.create(txt("a", "\"X\"")).await;
@@ -91,16 +70,9 @@ async fn e44_quoted_twin() {
     let lab = Lab::new(world()).await;
     lab.create(txt("a", "1")).await;
     lab.create(txt("a", "\"1\"")).await;
-    assert_eq!(
-        values(&lab.dig("a.example.com", "TXT").await),
-        ["1"],
-        "one RRset holds a record once"
-    );
+    assert_eq!(values(&lab.dig("a.example.com", "TXT").await), ["1"], "one RRset holds a record once");
     lab.emulator.change(|settings| {
-        settings.switches = Switches {
-            txt_twin_is_identical: true,
-            ..Switches::default()
-        }
+        settings.switches = Switches { txt_twin_is_identical: true, ..Switches::default() }
     });
     lab.create(txt("b", "1")).await;
     let twin = lab.api().post(&lab.records(""), txt("b", "\"1\"")).await;
@@ -112,10 +84,7 @@ async fn e45_two_values_at_one_name() {
     let lab = Lab::new(world()).await;
     lab.create(txt("_acme-challenge", "\"1\"")).await;
     lab.create(txt("_acme-challenge", "\"2\"")).await;
-    assert_eq!(
-        values(&lab.dig("_acme-challenge.example.com", "TXT").await),
-        ["1", "2"]
-    );
+    assert_eq!(values(&lab.dig("_acme-challenge.example.com", "TXT").await), ["1", "2"]);
 }
 
 #[tokio::test]
@@ -135,34 +104,20 @@ async fn e46_names_are_completed() {
     }
     let long = "x".repeat(64);
     for bad in ["a..b", "", long.as_str(), "a b"] {
-        lab.api()
-            .post(&lab.records(""), txt(bad, "\"1\""))
-            .await
-            .fails(400, 9000, "DNS name is invalid.");
+        lab.api().post(&lab.records(""), txt(bad, "\"1\"")).await.fails(400, 9000, "DNS name is invalid.");
     }
 }
 
 #[tokio::test]
 async fn e47_ttl() {
-    let enterprise = ZoneConfig {
-        plan: Plan::Enterprise,
-        ..ZoneConfig::new("big.example")
-    };
+    let enterprise = ZoneConfig { plan: Plan::Enterprise, ..ZoneConfig::new("big.example") };
     let lab = Lab::new(world().with_zone(enterprise)).await;
-    let record = lab
-        .create(json!({"type": "TXT", "name": "a", "content": "\"1\""}))
-        .await;
+    let record = lab.create(json!({"type": "TXT", "name": "a", "content": "\"1\""})).await;
     assert_eq!(record["ttl"], 1);
     assert_eq!(lab.dig("a.example.com", "TXT").await.answers[0].ttl, 300);
-    for (ttl, fine) in [
-        (60, true),
-        (86_400, true),
-        (30, false),
-        (59, false),
-        (86_401, false),
-        (0, false),
-        (2, false),
-    ] {
+    for (ttl, fine) in
+        [(60, true), (86_400, true), (30, false), (59, false), (86_401, false), (0, false), (2, false)]
+    {
         let body = json!({"type": "TXT", "name": format!("t{ttl}"), "content": "\"1\"", "ttl": ttl});
         let reply = lab.api().post(&lab.records(""), body).await;
         if fine {
@@ -173,40 +128,22 @@ async fn e47_ttl() {
     }
     let big = lab.emulator.zone_id("big.example").unwrap();
     let body = json!({"type": "TXT", "name": "a", "content": "\"1\"", "ttl": 30});
-    assert_eq!(
-        lab.api()
-            .post(&format!("/zones/{big}/dns_records"), body)
-            .await
-            .ok()["ttl"],
-        30
-    );
+    assert_eq!(lab.api().post(&format!("/zones/{big}/dns_records"), body).await.ok()["ttl"], 30);
 }
 
 #[tokio::test]
 async fn e48_comments() {
-    let paid = ZoneConfig {
-        plan: Plan::Pro,
-        ..ZoneConfig::new("paid.example")
-    };
+    let paid = ZoneConfig { plan: Plan::Pro, ..ZoneConfig::new("paid.example") };
     let lab = Lab::new(world().with_zone(paid)).await;
-    let paid = format!(
-        "/zones/{}/dns_records",
-        lab.emulator.zone_id("paid.example").unwrap()
-    );
+    let paid = format!("/zones/{}/dns_records", lab.emulator.zone_id("paid.example").unwrap());
     for (path, most) in [(lab.records(""), 100), (paid, 500)] {
         let with = |name: &str, comment: String| json!({"type": "TXT", "name": name, "content": "\"1\"", "ttl": 60, "comment": comment});
         let fits = lab.api().post(&path, with("a", "ü".repeat(most))).await.ok();
         assert_eq!(fits["comment"], "ü".repeat(most));
         assert_eq!(fits["comment_modified_on"], fits["created_on"]);
         let message = format!("DNS record comment exceeds the maximum length of {most} characters.");
-        lab.api()
-            .post(&path, with("b", "x".repeat(most + 1)))
-            .await
-            .fails(400, 9313, &message);
-        assert_eq!(
-            lab.api().post(&path, with("b", "a\nb".to_owned())).await.status,
-            400
-        );
+        lab.api().post(&path, with("b", "x".repeat(most + 1))).await.fails(400, 9313, &message);
+        assert_eq!(lab.api().post(&path, with("b", "a\nb".to_owned())).await.status, 400);
     }
 }
 
@@ -216,29 +153,17 @@ async fn e49_tags_on_a_free_zone() {
     let mut body = txt("a", "\"1\"");
     body["tags"] = json!(["owner:me"]);
     let message = "DNS record has 1 tags, exceeding the quota of 0.";
-    lab.api()
-        .post(&lab.records(""), body)
-        .await
-        .fails(400, 9300, message);
+    lab.api().post(&lab.records(""), body).await.fails(400, 9300, message);
 }
 
 #[tokio::test]
 async fn e50_record_quota() {
-    let small = ZoneConfig {
-        record_quota: Some(2),
-        ..ZoneConfig::new("example.com")
-    };
+    let small = ZoneConfig { record_quota: Some(2), ..ZoneConfig::new("example.com") };
     let lab = Lab::new(World::new().with_zone(small).token(EVERYTHING, &["*"])).await;
     let first = lab.create(txt("a", "\"1\"")).await;
     lab.create(txt("a", "\"2\"")).await;
-    lab.api()
-        .post(&lab.records(""), txt("a", "\"3\""))
-        .await
-        .fails(400, 81045, "Record quota exceeded.");
-    lab.api()
-        .delete(&lab.records(&format!("/{}", first["id"].as_str().unwrap())))
-        .await
-        .ok();
+    lab.api().post(&lab.records(""), txt("a", "\"3\"")).await.fails(400, 81045, "Record quota exceeded.");
+    lab.api().delete(&lab.records(&format!("/{}", first["id"].as_str().unwrap()))).await.ok();
     lab.create(txt("a", "\"3\"")).await;
 }
 
@@ -247,18 +172,12 @@ async fn e51_length_of_txt() {
     let lab = Lab::new(world()).await;
     let long = format!("\"{}\"", "x".repeat(4090));
     let message = "Record content exceeds the allowed length of 4096 wire format bytes.";
-    lab.api()
-        .post(&lab.records(""), txt("a", &long))
-        .await
-        .fails(400, 9015, message);
+    lab.api().post(&lab.records(""), txt("a", &long)).await.fails(400, 9015, message);
     for fill in ["a", "b"] {
         lab.create(txt("a", &format!("\"{}\"", fill.repeat(4000)))).await;
     }
     let more = format!("\"{}\"", "c".repeat(200));
-    lab.api()
-        .post(&lab.records(""), txt("a", &more))
-        .await
-        .fails(400, 83011, "Combined content length");
+    lab.api().post(&lab.records(""), txt("a", &more)).await.fails(400, 83011, "Combined content length");
 }
 
 #[tokio::test]
@@ -277,24 +196,17 @@ async fn e52_a_and_cname_exclude_each_other() {
         "A CNAME record with that host already exists.",
     );
     let message = "An A, AAAA, or CNAME record with that host already exists.";
-    lab.api()
-        .post(&lab.records(""), cname("a"))
-        .await
-        .fails(400, 81053, message);
+    lab.api().post(&lab.records(""), cname("a")).await.fails(400, 81053, message);
     let bad = json!({"type": "A", "name": "d", "content": "192.0.2", "ttl": 60});
     let message = "Content for A record must be a valid IPv4 address.";
-    lab.api()
-        .post(&lab.records(""), bad)
-        .await
-        .fails(400, 9005, message);
+    lab.api().post(&lab.records(""), bad).await.fails(400, 9005, message);
 }
 
 #[tokio::test]
 async fn e57_delete() {
     let lab = Lab::new(world()).await;
     for bare in [false, true] {
-        lab.emulator
-            .change(|settings| settings.switches.bare_delete = bare);
+        lab.emulator.change(|settings| settings.switches.bare_delete = bare);
         let id = lab.create(txt("a", "\"1\"")).await["id"].clone();
         let path = lab.records(&format!("/{}", id.as_str().unwrap()));
         let reply = lab.api().delete(&path).await;
@@ -323,14 +235,8 @@ async fn e59_record_of_another_zone() {
     let id = lab.create(txt("a", "\"1\"")).await["id"].clone();
     let other = lab.emulator.zone_id("other.example").unwrap();
     let path = format!("/zones/{other}/dns_records/{}", id.as_str().unwrap());
-    lab.api()
-        .get(&path)
-        .await
-        .fails(404, 81044, "Record does not exist.");
-    lab.api()
-        .delete(&path)
-        .await
-        .fails(404, 81044, "Record does not exist.");
+    lab.api().get(&path).await.fails(404, 81044, "Record does not exist.");
+    lab.api().delete(&path).await.fails(404, 81044, "Record does not exist.");
     assert_eq!(lab.emulator.records("example.com").len(), 1);
 }
 
@@ -349,45 +255,25 @@ async fn e60_patch_keeps_and_put_resets() {
     assert_eq!(patched, expected);
     assert!(patched["modified_on"].as_str() > created["modified_on"].as_str());
     assert_eq!(values(&lab.dig("a.example.com", "TXT").await), ["2"]);
-    let retyped = lab
-        .api()
-        .patch(&path, json!({"type": "A", "content": "192.0.2.1"}))
-        .await;
+    let retyped = lab.api().patch(&path, json!({"type": "A", "content": "192.0.2.1"})).await;
     assert_eq!((retyped.status, &retyped.json["success"]), (400, &json!(false)));
     let emptied = lab.api().patch(&path, json!({"comment": ""})).await.ok();
     assert_eq!(emptied["comment"], Value::Null);
     lab.api().patch(&path, json!({"comment": "again"})).await.ok();
-    let put = lab
-        .api()
-        .put(&path, json!({"type": "TXT", "name": "a", "content": "\"3\""}))
-        .await
-        .ok();
-    assert_eq!(
-        (&put["comment"], &put["tags"], &put["ttl"]),
-        (&Value::Null, &json!([]), &json!(1))
-    );
-    assert_eq!(
-        (&put["id"], &put["created_on"]),
-        (&created["id"], &created["created_on"])
-    );
+    let put = lab.api().put(&path, json!({"type": "TXT", "name": "a", "content": "\"3\""})).await.ok();
+    assert_eq!((&put["comment"], &put["tags"], &put["ttl"]), (&Value::Null, &json!([]), &json!(1)));
+    assert_eq!((&put["id"], &put["created_on"]), (&created["id"], &created["created_on"]));
 }
 
 #[tokio::test]
 async fn e61_usage() {
-    let enterprise = ZoneConfig {
-        plan: Plan::Enterprise,
-        ..ZoneConfig::new("big.example")
-    };
+    let enterprise = ZoneConfig { plan: Plan::Enterprise, ..ZoneConfig::new("big.example") };
     let lab = Lab::new(world().with_zone(enterprise)).await;
     lab.create(txt("a", "\"1\"")).await;
     let usage = lab.api().get(&lab.records("/usage")).await.ok();
     assert_eq!(usage, json!({"record_quota": 200, "record_usage": 1}));
     let big = lab.emulator.zone_id("big.example").unwrap();
-    let usage = lab
-        .api()
-        .get(&format!("/zones/{big}/dns_records/usage"))
-        .await
-        .ok();
+    let usage = lab.api().get(&format!("/zones/{big}/dns_records/usage")).await.ok();
     assert_eq!(usage, json!({"record_quota": null, "record_usage": 0}));
 }
 
@@ -396,14 +282,10 @@ async fn e62_read_after_write() {
     let lab = Lab::new(world()).await;
     lab.create(txt("a", "\"1\"")).await;
     assert_eq!(lab.list("").await.len(), 1);
-    lab.emulator
-        .change(|settings| settings.switches.list_lag_ms = 1000);
+    lab.emulator.change(|settings| settings.switches.list_lag_ms = 1000);
     lab.create(txt("a", "\"2\"")).await;
     let listed = lab.list("?name=a.example.com").await;
-    assert!(
-        listed.iter().all(|record| record["content"] != "\"2\""),
-        "not yet"
-    );
+    assert!(listed.iter().all(|record| record["content"] != "\"2\""), "not yet");
     pass(Duration::from_secs(1)).await;
     assert_eq!(lab.list("?name=a.example.com").await.len(), 2);
 }

@@ -46,10 +46,7 @@ pub(crate) fn world() -> World {
         permissions: vec![permission],
         ..TokenConfig::new(value)
     };
-    let mut world = World::new()
-        .zone("example.com")
-        .zone("other.example")
-        .token(EVERYTHING, &["*"]);
+    let mut world = World::new().zone("example.com").zone("other.example").token(EVERYTHING, &["*"]);
     world.tokens.extend([
         scoped(DNS_EDIT, Permission::DnsEdit),
         scoped(DNS_READ, Permission::DnsRead),
@@ -79,11 +76,7 @@ impl Lab {
             .no_proxy()
             .build()
             .unwrap();
-        Self {
-            emulator,
-            zone,
-            client,
-        }
+        Self { emulator, zone, client }
     }
 
     /// With all permissions.
@@ -96,10 +89,7 @@ impl Lab {
     }
 
     pub(crate) fn headers(&self, headers: &[(&str, &str)]) -> Caller<'_> {
-        let headers = headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.to_string()))
-            .collect();
+        let headers = headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         Caller { lab: self, headers }
     }
 
@@ -185,12 +175,7 @@ impl Caller<'_> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await?;
         let json = serde_json::from_str(&text).unwrap_or_default();
-        Ok(Reply {
-            status,
-            headers,
-            text,
-            json,
-        })
+        Ok(Reply { status, headers, text, json })
     }
 }
 
@@ -198,12 +183,7 @@ impl Reply {
     /// The result of a success.
     #[track_caller]
     pub(crate) fn ok(&self) -> Value {
-        assert_eq!(
-            (self.status, &self.json["success"]),
-            (200, &json!(true)),
-            "{}",
-            self.text
-        );
+        assert_eq!((self.status, &self.json["success"]), (200, &json!(true)), "{}", self.text);
         assert_eq!(self.json["errors"], json!([]));
         self.json["result"].clone()
     }
@@ -223,10 +203,7 @@ impl Reply {
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map(|value| value.to_str().unwrap())
-            .unwrap_or_default()
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 }
 
@@ -243,9 +220,7 @@ pub(crate) fn question(name: &str, kind: &str, payload: Option<u16>) -> Message 
 }
 
 pub(crate) async fn ask(server: SocketAddr, name: &str, kind: &str) -> Message {
-    ask_udp(server, &question(name, kind, Some(1232)))
-        .await
-        .expect("an answer")
+    ask_udp(server, &question(name, kind, Some(1232))).await.expect("an answer")
 }
 
 /// `None` when there is no answer for half a second.
@@ -265,10 +240,7 @@ pub(crate) async fn ask_tcp(server: SocketAddr, queries: &[Message]) -> Vec<Mess
     let mut answers = Vec::new();
     for query in queries {
         let packet = query.to_vec().unwrap();
-        stream
-            .write_u16(u16::try_from(packet.len()).unwrap())
-            .await
-            .unwrap();
+        stream.write_u16(u16::try_from(packet.len()).unwrap()).await.unwrap();
         stream.write_all(&packet).await.unwrap();
         let mut answer = vec![0; usize::from(stream.read_u16().await.unwrap())];
         stream.read_exact(&mut answer).await.unwrap();
@@ -283,11 +255,7 @@ pub(crate) fn values(message: &Message) -> Vec<String> {
         RData::TXT(txt) => Some(String::from_utf8(txt.txt_data.concat()).unwrap()),
         _ => None,
     };
-    let mut values: Vec<_> = message
-        .answers
-        .iter()
-        .filter_map(|record| text(&record.data))
-        .collect();
+    let mut values: Vec<_> = message.answers.iter().filter_map(|record| text(&record.data)).collect();
     values.sort();
     values
 }

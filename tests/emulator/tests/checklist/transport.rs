@@ -14,21 +14,12 @@ use crate::support::{Lab, txt, world};
 #[tokio::test]
 async fn e01_answers_carry_the_edge_headers() {
     let lab = Lab::new(world()).await;
-    for reply in [
-        lab.api().get("/zones").await,
-        lab.token("unknown").get("/zones").await,
-    ] {
+    for reply in [lab.api().get("/zones").await, lab.token("unknown").get("/zones").await] {
         assert_eq!(reply.header("content-type"), "application/json");
         assert_eq!(reply.header("server"), "cloudflare");
         let (ray, colo) = reply.header("cf-ray").split_once('-').unwrap();
-        assert!(
-            ray.len() == 16 && ray.bytes().all(|byte| byte.is_ascii_hexdigit()),
-            "{ray}"
-        );
-        assert!(
-            colo.len() == 3 && colo.bytes().all(|byte| byte.is_ascii_uppercase()),
-            "{colo}"
-        );
+        assert!(ray.len() == 16 && ray.bytes().all(|byte| byte.is_ascii_hexdigit()), "{ray}");
+        assert!(colo.len() == 3 && colo.bytes().all(|byte| byte.is_ascii_uppercase()), "{colo}");
     }
 }
 
@@ -62,11 +53,7 @@ async fn e03_unknown_path_has_no_route() {
         }
         reply.fails(404, 7000, "No route for that URI");
         assert_eq!(reply.json["messages"], json!([]));
-        assert!(
-            reply.text.starts_with(r#"{"success":false,"errors":"#),
-            "{}",
-            reply.text
-        );
+        assert!(reply.text.starts_with(r#"{"success":false,"errors":"#), "{}", reply.text);
     }
 }
 
@@ -75,35 +62,23 @@ async fn e04_an_id_that_is_none_cannot_be_routed() {
     let lab = Lab::new(world()).await;
     let message =
         "Could not route to /client/v4/zones/example.com, perhaps your object identifier is invalid?";
-    lab.api()
-        .get("/zones/example.com")
-        .await
-        .fails(400, 7003, message);
+    lab.api().get("/zones/example.com").await.fails(400, 7003, message);
     lab.api().get("/zones//dns_records").await.fails(
         400,
         7003,
         "Could not route to /client/v4/zones//dns_records",
     );
-    lab.api()
-        .get(&lab.records("/xyz"))
-        .await
-        .fails(400, 7003, "Could not route to ");
-    lab.emulator
-        .change(|settings| settings.switches.unroutable_is_404 = true);
-    lab.api()
-        .get("/zones/example.com")
-        .await
-        .fails(404, 7003, message);
+    lab.api().get(&lab.records("/xyz")).await.fails(400, 7003, "Could not route to ");
+    lab.emulator.change(|settings| settings.switches.unroutable_is_404 = true);
+    lab.api().get("/zones/example.com").await.fails(404, 7003, message);
 }
 
 #[tokio::test]
 async fn e05_wrong_method_is_refused() {
     let lab = Lab::new(world()).await;
-    for (method, path) in [
-        ("DELETE", "/zones".to_owned()),
-        ("PUT", lab.records("")),
-        ("GET", lab.records("/batch")),
-    ] {
+    for (method, path) in
+        [("DELETE", "/zones".to_owned()), ("PUT", lab.records("")), ("GET", lab.records("/batch"))]
+    {
         let reply = lab.api().send(method, &path, None).await;
         assert_eq!((reply.status, &reply.json["success"]), (405, &json!(false)));
     }
@@ -113,15 +88,8 @@ async fn e05_wrong_method_is_refused() {
 async fn e06_malformed_json_is_refused() {
     let lab = Lab::new(world()).await;
     for body in ["{", "[1]", "\"x\"", ""] {
-        let reply = lab
-            .api()
-            .send("POST", &lab.records(""), Some(body.to_owned()))
-            .await;
-        assert_eq!(
-            (reply.status, &reply.json["success"]),
-            (400, &json!(false)),
-            "{body}"
-        );
+        let reply = lab.api().send("POST", &lab.records(""), Some(body.to_owned())).await;
+        assert_eq!((reply.status, &reply.json["success"]), (400, &json!(false)), "{body}");
     }
     assert!(lab.emulator.records("example.com").is_empty());
 }
@@ -176,27 +144,16 @@ async fn the_api_over_tls() {
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let address = lab
-        .emulator
-        .api_url()
-        .strip_prefix("https://")
-        .unwrap()
-        .strip_suffix("/client/v4")
-        .unwrap();
+    let address =
+        lab.emulator.api_url().strip_prefix("https://").unwrap().strip_suffix("/client/v4").unwrap();
     let tcp = TcpStream::connect(address).await.unwrap();
     let name = ServerName::try_from("api.cloudflare.com").unwrap();
-    let mut tls = TlsConnector::from(Arc::new(config))
-        .connect(name, tcp)
-        .await
-        .unwrap();
+    let mut tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();
     let request = "GET /client/v4/zones HTTP/1.1\r\nhost: api.cloudflare.com\r\nconnection: close\r\n\r\n";
     tls.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     tls.read_to_string(&mut answer).await.unwrap();
-    assert!(
-        answer.starts_with("HTTP/1.1 400 Bad Request\r\n") && answer.contains("9106"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n") && answer.contains("9106"), "{answer}");
 
     let address = address.to_owned();
     drop(lab);
