@@ -179,21 +179,12 @@ mod tests {
             Challenge::parse(request).unwrap_err()
         };
         assert_eq!(refused(|r| r.key = "\"; TXT \"".into()), ChallengeError::Value);
-        assert_eq!(
-            refused(|r| r.key = "google-site-verification=abc".into()),
-            ChallengeError::Value
-        );
+        assert_eq!(refused(|r| r.key = "google-site-verification=abc".into()), ChallengeError::Value);
         assert_eq!(refused(|r| r.key = String::new()), ChallengeError::Value);
         assert_eq!(refused(|r| r.key = "==".into()), ChallengeError::Value);
         assert_eq!(refused(|r| r.key = "a".repeat(129)), ChallengeError::Value);
-        assert_eq!(
-            refused(|r| r.resource_namespace = "../kube-system".into()),
-            ChallengeError::Namespace
-        );
-        assert_eq!(
-            refused(|r| r.resource_namespace = String::new()),
-            ChallengeError::Namespace
-        );
+        assert_eq!(refused(|r| r.resource_namespace = "../kube-system".into()), ChallengeError::Namespace);
+        assert_eq!(refused(|r| r.resource_namespace = String::new()), ChallengeError::Namespace);
         let name = refused(|r| r.resolved_fqdn = "bücher.example.".into());
         assert_eq!(name, ChallengeError::Name(NameError::NotAscii));
     }

@@ -72,10 +72,7 @@ mod tests {
     async fn a_sleep_past_the_deadline_is_not_begun() {
         let deadline = Deadline::within(Duration::from_secs(2));
         let before = Instant::now();
-        assert_eq!(
-            deadline.sleep_until(before + Duration::from_secs(3)).await,
-            Err(Elapsed)
-        );
+        assert_eq!(deadline.sleep_until(before + Duration::from_secs(3)).await, Err(Elapsed));
         assert_eq!(Instant::now(), before);
     }
 }

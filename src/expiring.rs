@@ -24,10 +24,7 @@ struct Entry<V> {
 impl<K: Eq + Hash + Clone, V: Clone> Expiring<K, V> {
     /// An empty map.
     pub fn new(capacity: usize) -> Self {
-        Self {
-            capacity,
-            entries: Mutex::new(HashMap::new()),
-        }
+        Self { capacity, entries: Mutex::new(HashMap::new()) }
     }
 
     /// The value, if it is there and not over.
@@ -36,10 +33,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Expiring<K, V> {
         K: Borrow<Q>,
     {
         let now = Instant::now();
-        self.lock()
-            .get(key)
-            .filter(|entry| entry.until > now)
-            .map(|entry| entry.value.clone())
+        self.lock().get(key).filter(|entry| entry.until > now).map(|entry| entry.value.clone())
     }
 
     /// Keeps a value for `ttl`. When full, what is over goes first, then what would end soonest.
@@ -49,20 +43,11 @@ impl<K: Eq + Hash + Clone, V: Clone> Expiring<K, V> {
         if entries.len() >= self.capacity && !entries.contains_key(&key) {
             entries.retain(|_, entry| entry.until > now);
             if entries.len() >= self.capacity {
-                let soonest = entries
-                    .iter()
-                    .min_by_key(|(_, entry)| entry.until)
-                    .map(|(key, _)| key.clone());
+                let soonest = entries.iter().min_by_key(|(_, entry)| entry.until).map(|(key, _)| key.clone());
                 soonest.and_then(|key| entries.remove(&key));
             }
         }
-        entries.insert(
-            key,
-            Entry {
-                value,
-                until: now + ttl,
-            },
-        );
+        entries.insert(key, Entry { value, until: now + ttl });
     }
 
     /// Drops a value.
@@ -76,8 +61,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Expiring<K, V> {
     /// Drops every entry that `keep` does not want, and those that are over.
     pub fn retain(&self, mut keep: impl FnMut(&K, &V) -> bool) {
         let now = Instant::now();
-        self.lock()
-            .retain(|key, entry| entry.until > now && keep(key, &entry.value));
+        self.lock().retain(|key, entry| entry.until > now && keep(key, &entry.value));
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<K, Entry<V>>> {
@@ -96,10 +80,7 @@ mod tests {
         map.insert("a", 1, Duration::from_secs(5));
         map.insert("b", 2, Duration::from_secs(9));
         map.insert("c", 3, Duration::from_secs(7));
-        assert_eq!(
-            (map.get("a"), map.get("b"), map.get("c")),
-            (None, Some(2), Some(3))
-        );
+        assert_eq!((map.get("a"), map.get("b"), map.get("c")), (None, Some(2), Some(3)));
         tokio::time::advance(Duration::from_secs(7)).await;
         assert_eq!((map.get("b"), map.get("c")), (Some(2), None));
         assert_eq!(map.remove("b"), Some(2));

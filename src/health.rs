@@ -16,19 +16,13 @@ impl Health {
     /// Adds a check that is not fulfilled yet, with its one stable reason.
     pub fn expect(&self, name: &'static str, missing: &str) -> Token {
         self.set(name, Some(missing.to_owned()));
-        Token {
-            health: self.clone(),
-            name,
-        }
+        Token { health: self.clone(), name }
     }
 
     /// The checks by name; a reason where one is not fulfilled.
     pub fn checks(&self) -> Vec<(&'static str, Option<String>)> {
         let checks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        checks
-            .iter()
-            .map(|check| (check.name, check.missing.clone()))
-            .collect()
+        checks.iter().map(|check| (check.name, check.missing.clone())).collect()
     }
 
     /// Whether every check is fulfilled.

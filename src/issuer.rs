@@ -75,11 +75,7 @@ impl IssuerConfig {
         if source.is_none() && (zones.is_empty() || zones.iter().any(|zone| zone.source.is_none())) {
             return Err(IssuerError::NoCredential);
         }
-        Ok(Self {
-            source,
-            zones,
-            ttl: ttl(config.get("ttl"))?,
-        })
+        Ok(Self { source, zones, ttl: ttl(config.get("ttl"))? })
     }
 
     /// Reads what is of use of a configuration that [`parse`](Self::parse) may refuse, for `CleanUp`: it is
@@ -90,15 +86,8 @@ impl IssuerConfig {
             keep(fields, CONFIG_FIELDS);
             // A wrong time to live is no reason to leave a record behind.
             fields.remove("ttl");
-            for zone in fields
-                .get_mut("zones")
-                .and_then(Value::as_array_mut)
-                .into_iter()
-                .flatten()
-            {
-                zone.as_object_mut()
-                    .into_iter()
-                    .for_each(|zone| keep(zone, ZONE_FIELDS));
+            for zone in fields.get_mut("zones").and_then(Value::as_array_mut).into_iter().flatten() {
+                zone.as_object_mut().into_iter().for_each(|zone| keep(zone, ZONE_FIELDS));
             }
         }
         Self::parse(config.as_ref(), ambient)
@@ -106,22 +95,39 @@ impl IssuerConfig {
 
     /// The pinned zone that holds `fqdn`, the longest if several do.
     pub fn pin(&self, fqdn: &Fqdn) -> Option<&ZonePin> {
-        self.zones
-            .iter()
-            .filter(|pin| fqdn.is_within(&pin.name))
-            .max_by_key(|pin| pin.name.labels())
+        self.zones.iter().filter(|pin| fqdn.is_within(&pin.name)).max_by_key(|pin| pin.name.labels())
     }
 
     /// Where the credential for `fqdn` is found; `None` if only other zones have one.
     pub fn source(&self, fqdn: &Fqdn) -> Option<&CredentialSource> {
-        self.pin(fqdn)
-            .and_then(|pin| pin.source.as_ref())
-            .or(self.source.as_ref())
+        self.pin(fqdn).and_then(|pin| pin.source.as_ref()).or(self.source.as_ref())
     }
 
     /// The record's time to live in seconds; 1 is Cloudflare's "automatic", 300 s.
     pub fn ttl(&self) -> u32 {
         self.ttl
+    }
+}
+
+/// The digest of a webhook solver as an Issuer or a Challenge names it: equal where `Present` would do the same. The
+/// order of fields does not matter.
+pub fn solver_digest(group: &str, solver: &str, config: Option<&Value>) -> [u8; 32] {
+    let canonical = canonical(&serde_json::json!([group, solver, config]));
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, canonical.to_string().as_bytes());
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest.as_ref());
+    bytes
+}
+
+/// The same value with each object's fields in order, whatever map `serde_json` is built with.
+fn canonical(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(canonical).collect(),
+        Value::Object(fields) => {
+            let sorted: std::collections::BTreeMap<_, _> = fields.iter().collect();
+            sorted.into_iter().map(|(field, value)| (field.clone(), canonical(value))).collect()
+        }
+        plain => plain.clone(),
     }
 }
 
@@ -175,11 +181,7 @@ const REF_FIELDS: &[&str] = &["name", "key"];
 const DEFAULT_TTL: u32 = 60;
 
 fn source(config: &Map<String, Value>, ambient: bool) -> Result<Option<CredentialSource>, IssuerError> {
-    match (
-        config.get("apiTokenSecretRef"),
-        config.get("apiKeySecretRef"),
-        config.get("email"),
-    ) {
+    match (config.get("apiTokenSecretRef"), config.get("apiKeySecretRef"), config.get("email")) {
         (Some(token), None, None) => {
             secret_ref(token, "config.apiTokenSecretRef").map(|token| Some(CredentialSource::Token(token)))
         }
@@ -195,20 +197,14 @@ fn source(config: &Map<String, Value>, ambient: bool) -> Result<Option<Credentia
 fn zones(zones: Option<&Value>) -> Result<Vec<ZonePin>, IssuerError> {
     let Some(zones) = zones else { return Ok(Vec::new()) };
     let list = zones.as_array().ok_or_else(|| wrong("config.zones", "a list"))?;
-    list.iter()
-        .enumerate()
-        .map(|(at, zone)| pin(zone, &format!("config.zones[{at}]")))
-        .collect()
+    list.iter().enumerate().map(|(at, zone)| pin(zone, &format!("config.zones[{at}]"))).collect()
 }
 
 fn pin(zone: &Value, path: &str) -> Result<ZonePin, IssuerError> {
     let zone = object(zone, path)?;
     only(zone, path, ZONE_FIELDS)?;
     let name = required(zone, path, "name")?;
-    let id = zone
-        .get("id")
-        .map(|id| string(id, &format!("{path}.id")))
-        .transpose()?;
+    let id = zone.get("id").map(|id| string(id, &format!("{path}.id"))).transpose()?;
     let token = zone.get("apiTokenSecretRef");
     Ok(ZonePin {
         name: Fqdn::parse(name).map_err(IssuerError::Zone)?,
@@ -224,11 +220,7 @@ fn pin(zone: &Value, path: &str) -> Result<ZonePin, IssuerError> {
 /// becomes part of a URL.
 fn zone_id(id: &str) -> Result<String, IssuerError> {
     let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    if id.len() == 32 && id.bytes().all(hex) {
-        Ok(id.to_owned())
-    } else {
-        Err(IssuerError::Id)
-    }
+    if id.len() == 32 && id.bytes().all(hex) { Ok(id.to_owned()) } else { Err(IssuerError::Id) }
 }
 
 fn ttl(ttl: Option<&Value>) -> Result<u32, IssuerError> {
@@ -236,10 +228,7 @@ fn ttl(ttl: Option<&Value>) -> Result<u32, IssuerError> {
     let ttl = ttl.as_u64().ok_or_else(|| wrong("config.ttl", "a number"))?;
     // https://developers.cloudflare.com/dns/manage-dns-records/reference/ttl/
     let allowed = ttl == 1 || (30..=86_400).contains(&ttl);
-    u32::try_from(ttl)
-        .ok()
-        .filter(|_| allowed)
-        .ok_or(IssuerError::Ttl)
+    u32::try_from(ttl).ok().filter(|_| allowed).ok_or(IssuerError::Ttl)
 }
 
 fn secret_ref(value: &Value, path: &str) -> Result<SecretKeyRef, IssuerError> {
@@ -254,10 +243,7 @@ fn secret_ref(value: &Value, path: &str) -> Result<SecretKeyRef, IssuerError> {
     if ends || !fits(name) || !fits(key) || !name.bytes().all(in_name) || !key.bytes().all(in_key) {
         return Err(IssuerError::Reference(path.to_owned()));
     }
-    Ok(SecretKeyRef {
-        name: name.to_owned(),
-        key: key.to_owned(),
-    })
+    Ok(SecretKeyRef { name: name.to_owned(), key: key.to_owned() })
 }
 
 /// What a header can carry, with an `@` inside.
@@ -265,11 +251,7 @@ fn email_address(email: &str) -> Result<String, IssuerError> {
     let email = email.trim();
     let fits = email.len() <= 320 && email.bytes().all(|b| b.is_ascii_graphic());
     let at = email.find('@').is_some_and(|at| at > 0 && at + 1 < email.len());
-    if fits && at {
-        Ok(email.to_owned())
-    } else {
-        Err(IssuerError::Email)
-    }
+    if fits && at { Ok(email.to_owned()) } else { Err(IssuerError::Email) }
 }
 
 fn object<'a>(value: &'a Value, path: &str) -> Result<&'a Map<String, Value>, IssuerError> {
@@ -289,10 +271,7 @@ fn string<'a>(value: &'a Value, path: &str) -> Result<&'a str, IssuerError> {
 }
 
 fn wrong(path: &str, kind: &'static str) -> IssuerError {
-    IssuerError::Type {
-        path: path.to_owned(),
-        kind,
-    }
+    IssuerError::Type { path: path.to_owned(), kind }
 }
 
 fn only(fields: &Map<String, Value>, path: &str, known: &[&str]) -> Result<(), IssuerError> {
@@ -310,11 +289,7 @@ fn keep(fields: &mut Map<String, Value>, known: &[&str]) {
 fn printable(field: &str) -> String {
     let plain = |c: &char| c.is_ascii_alphanumeric() || "_-.".contains(*c);
     let shown: String = field.chars().take_while(plain).take(MAX_SHOWN).collect();
-    if shown.len() == field.len() {
-        shown
-    } else {
-        format!("{shown}…")
-    }
+    if shown.len() == field.len() { shown } else { format!("{shown}…") }
 }
 
 /// The longest field name of the built-in solvers has 27 letters; no token is as short.
@@ -329,17 +304,11 @@ mod tests {
     #[test]
     fn the_built_in_solvers_fields_are_read() {
         let config = parse(&json!({ "apiTokenSecretRef": { "name": "cf", "key": "token" } })).unwrap();
-        let token = CredentialSource::Token(SecretKeyRef {
-            name: "cf".into(),
-            key: "token".into(),
-        });
+        let token = CredentialSource::Token(SecretKeyRef { name: "cf".into(), key: "token".into() });
         assert_eq!(config.source(&fqdn("a.example.com")), Some(&token));
         assert_eq!(config.ttl(), 60);
         let key = json!({ "email": "a@b.example", "apiKeySecretRef": { "name": "cf", "key": "key" } });
-        assert!(matches!(
-            parse(&key).unwrap().source,
-            Some(CredentialSource::Key { .. })
-        ));
+        assert!(matches!(parse(&key).unwrap().source, Some(CredentialSource::Key { .. })));
     }
 
     #[test]
@@ -353,10 +322,7 @@ mod tests {
             ],
         }))
         .unwrap();
-        assert_eq!(
-            config.pin(&fqdn("a.example.com")).unwrap().id.as_deref(),
-            Some(id)
-        );
+        assert_eq!(config.pin(&fqdn("a.example.com")).unwrap().id.as_deref(), Some(id));
         assert_eq!(config.pin(&fqdn("a.sub.example.com")).unwrap().id, None);
         assert!(config.pin(&fqdn("example.org")).is_none());
         let Some(CredentialSource::Token(token)) = config.source(&fqdn("a.sub.example.com")) else {
@@ -373,14 +339,8 @@ mod tests {
                 json!({ "apiTokenSecretRef": ok, "zone": 1 }),
                 "config.zone is not a field of this solver's configuration",
             ),
-            (
-                json!({ "apiTokenSecretRef": "s3cr3t" }),
-                "config.apiTokenSecretRef is not an object",
-            ),
-            (
-                json!({ "apiTokenSecretRef": { "name": "cf" } }),
-                "config.apiTokenSecretRef.key is missing",
-            ),
+            (json!({ "apiTokenSecretRef": "s3cr3t" }), "config.apiTokenSecretRef is not an object"),
+            (json!({ "apiTokenSecretRef": { "name": "cf" } }), "config.apiTokenSecretRef.key is missing"),
             (
                 json!({ "apiTokenSecretRef": ok, "zones": [{ "name": "example.com", "id": "x/../y" }] }),
                 "the id of a zone in config.zones is not 32 lower-case hexadecimal digits",
@@ -389,10 +349,7 @@ mod tests {
                 json!({ "apiTokenSecretRef": { "name": "../cf", "key": "token" } }),
                 "config.apiTokenSecretRef is not a reference to a Secret: its name or key has characters that none can have",
             ),
-            (
-                json!({ "apiTokenSecretRef": ok, "zones": [{ "id": 7 }] }),
-                "config.zones[0].name is missing",
-            ),
+            (json!({ "apiTokenSecretRef": ok, "zones": [{ "id": 7 }] }), "config.zones[0].name is missing"),
             (json!([]), "config is not an object"),
         ];
         for (config, text) in cases {
@@ -400,10 +357,7 @@ mod tests {
         }
         assert_eq!(parse(&json!({ "email": "a@b.example" })), Err(IssuerError::Mixed));
         assert_eq!(parse(&json!({})), Err(IssuerError::NoCredential));
-        assert_eq!(
-            parse(&json!({ "apiTokenSecretRef": ok, "ttl": 5 })),
-            Err(IssuerError::Ttl)
-        );
+        assert_eq!(parse(&json!({ "apiTokenSecretRef": ok, "ttl": 5 })), Err(IssuerError::Ttl));
     }
 
     #[test]
@@ -417,10 +371,7 @@ mod tests {
     fn the_operators_token_needs_leave() {
         assert_eq!(IssuerConfig::parse(None, false), Err(IssuerError::NoCredential));
         let config = IssuerConfig::parse(None, true).unwrap();
-        assert_eq!(
-            config.source(&fqdn("example.com")),
-            Some(&CredentialSource::Ambient)
-        );
+        assert_eq!(config.source(&fqdn("example.com")), Some(&CredentialSource::Ambient));
     }
 
     #[test]
@@ -429,10 +380,7 @@ mod tests {
                              "zones": [{ "name": "example.com", "colour": "red" }] });
         assert!(parse(&config).is_err());
         assert!(
-            IssuerConfig::parse_leniently(Some(&config), false)
-                .unwrap()
-                .pin(&fqdn("example.com"))
-                .is_some()
+            IssuerConfig::parse_leniently(Some(&config), false).unwrap().pin(&fqdn("example.com")).is_some()
         );
     }
 

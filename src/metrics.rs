@@ -76,11 +76,7 @@ impl Metrics {
             "Requests of cert-manager that reached the solver",
             metrics.requests.clone(),
         );
-        registry.register(
-            "cloudflare_calls",
-            "Calls to Cloudflare's API",
-            metrics.cloudflare_calls.clone(),
-        );
+        registry.register("cloudflare_calls", "Calls to Cloudflare's API", metrics.cloudflare_calls.clone());
         registry.register(
             "records_left",
             "Records that had to be left behind; the log names each",

@@ -48,9 +48,7 @@ impl Fqdn {
 
     /// Whether this name is `zone` or lies below it.
     pub fn is_within(&self, zone: &Self) -> bool {
-        self.0
-            .strip_suffix(&*zone.0)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        self.0.strip_suffix(&*zone.0).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     }
 
     /// The number of labels.
@@ -102,11 +100,7 @@ fn check_label(label: &str) -> Result<(), NameError> {
         return Err(NameError::LongLabel);
     }
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    if label.bytes().all(allowed) {
-        Ok(())
-    } else {
-        Err(NameError::Character)
-    }
+    if label.bytes().all(allowed) { Ok(()) } else { Err(NameError::Character) }
 }
 
 /// 255 octets on the wire ([RFC 1035 §2.3.4](https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4)): 253 in text.
@@ -119,10 +113,7 @@ mod tests {
 
     #[test]
     fn case_and_final_dot_do_not_matter() {
-        assert_eq!(
-            Fqdn::parse("_ACME-Challenge.Example.COM.").unwrap(),
-            fqdn("_acme-challenge.example.com")
-        );
+        assert_eq!(Fqdn::parse("_ACME-Challenge.Example.COM.").unwrap(), fqdn("_acme-challenge.example.com"));
     }
 
     #[test]
@@ -140,23 +131,15 @@ mod tests {
         for (text, reason) in cases {
             assert_eq!(Fqdn::parse(text), Err(reason), "{text:?}");
         }
-        assert_eq!(
-            Fqdn::parse(&format!("{}.com", "a".repeat(64))),
-            Err(NameError::LongLabel)
-        );
+        assert_eq!(Fqdn::parse(&format!("{}.com", "a".repeat(64))), Err(NameError::LongLabel));
         assert_eq!(Fqdn::parse(&"abcdefghi.".repeat(30)), Err(NameError::TooLong));
     }
 
     #[test]
     fn ancestors_end_at_two_labels() {
-        let names: Vec<_> = fqdn("_acme-challenge.a.example.com")
-            .ancestors()
-            .map(|n| n.to_string())
-            .collect();
-        assert_eq!(
-            names,
-            ["_acme-challenge.a.example.com", "a.example.com", "example.com"]
-        );
+        let names: Vec<_> =
+            fqdn("_acme-challenge.a.example.com").ancestors().map(|n| n.to_string()).collect();
+        assert_eq!(names, ["_acme-challenge.a.example.com", "a.example.com", "example.com"]);
         assert_eq!(fqdn("localhost").ancestors().count(), 1);
     }
 

@@ -152,24 +152,14 @@ impl<L: Lookup, E: Exchange> Checker<L, E> {
 
     async fn look(&self, watch: &Watch<'_>, deadline: Deadline) -> Result<Sighting, Error> {
         let zone = &watch.zone.name;
-        let delegation = deadline
-            .run(self.delegations.find(zone, &self.exchange))
-            .await
-            .map_err(|_| {
-                Error::new(
-                    Cause::DelegationUnknown(zone.clone()),
-                    "the resolvers did not answer in time",
-                )
+        let delegation =
+            deadline.run(self.delegations.find(zone, &self.exchange)).await.map_err(|_| {
+                Error::new(Cause::DelegationUnknown(zone.clone()), "the resolvers did not answer in time")
             })??;
         let wait = Wait {
             exchange: &self.exchange,
             quiet: &self.quiet,
-            subject: Subject {
-                delegation: &delegation,
-                zone,
-                fqdn: watch.fqdn,
-                values: watch.values,
-            },
+            subject: Subject { delegation: &delegation, zone, fqdn: watch.fqdn, values: watch.values },
             seen: watch.seen,
             settle: self.settle,
             elsewhere: delegation.is_elsewhere(&watch.zone.name_servers),

@@ -18,9 +18,7 @@ impl Secret {
     /// A final newline is what `echo` leaves and is dropped. Anything that Cloudflare could only refuse
     /// with 6003 "Invalid request headers" is refused here, where the text can say what to do.
     pub fn parse(bytes: &[u8]) -> Result<Self, SecretError> {
-        let text = std::str::from_utf8(bytes)
-            .map_err(|_| SecretError::Character)?
-            .trim();
+        let text = std::str::from_utf8(bytes).map_err(|_| SecretError::Character)?.trim();
         if text.is_empty() {
             return Err(SecretError::Empty);
         }
@@ -30,10 +28,7 @@ impl Secret {
         if text.starts_with(['"', '\'']) {
             return Err(SecretError::Quoted);
         }
-        if text
-            .get(..7)
-            .is_some_and(|start| start.eq_ignore_ascii_case("bearer "))
-        {
+        if text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) {
             return Err(SecretError::Bearer);
         }
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
@@ -160,10 +155,7 @@ mod tests {
 
     #[test]
     fn debug_shows_nothing() {
-        let key = Credential::Key {
-            email: "a@b.example".into(),
-            key: Secret::parse(b"hunter2").unwrap(),
-        };
+        let key = Credential::Key { email: "a@b.example".into(), key: Secret::parse(b"hunter2").unwrap() };
         assert!(!format!("{key:?}").contains("hunter2"));
     }
 
@@ -172,10 +164,7 @@ mod tests {
         let token = |text: &[u8]| Credential::Token(Secret::parse(text).unwrap());
         assert_eq!(token(b"a").id(), token(b"a\n").id());
         assert_ne!(token(b"a").id(), token(b"b").id());
-        let key = Credential::Key {
-            email: String::new(),
-            key: Secret::parse(b"a").unwrap(),
-        };
+        let key = Credential::Key { email: String::new(), key: Secret::parse(b"a").unwrap() };
         assert_ne!(token(b"a").id(), key.id());
     }
 }

@@ -105,11 +105,7 @@ impl<E: Exchange> Wait<'_, E> {
     async fn hopeless(&self, round: &Round<'_>, asked: Instant, progress: &mut Progress) -> Option<Error> {
         let Subject { zone, fqdn, .. } = self.subject;
         let verdict = round.verdict();
-        progress.refused = if verdict == Verdict::Refused {
-            progress.refused + 1
-        } else {
-            0
-        };
+        progress.refused = if verdict == Verdict::Refused { progress.refused + 1 } else { 0 };
         progress.cname_since = match verdict {
             Verdict::Cname(_) => progress.cname_since.or(Some(asked)),
             _ => None,

@@ -48,12 +48,7 @@ pub(super) struct Delegations<L> {
 impl<L: Lookup> Delegations<L> {
     /// `port` is that of the authorities.
     pub(super) fn new(lookup: L, port: u16, allow_private: bool) -> Self {
-        Self {
-            lookup,
-            port,
-            allow_private,
-            known: Expiring::new(CAPACITY),
-        }
+        Self { lookup, port, allow_private, known: Expiring::new(CAPACITY) }
     }
 
     /// The delegation of `zone`. An address counts where this host has a route to it.
@@ -64,11 +59,7 @@ impl<L: Lookup> Delegations<L> {
         let (delegation, ttl) = self.look_up(zone, exchange).await?;
         let delegation = Arc::new(delegation);
         tracing::debug!(%zone, ?delegation, ?ttl, "delegation found");
-        self.known.insert(
-            zone.clone(),
-            Arc::clone(&delegation),
-            ttl.clamp(SHORTEST, LONGEST),
-        );
+        self.known.insert(zone.clone(), Arc::clone(&delegation), ttl.clamp(SHORTEST, LONGEST));
         Ok(delegation)
     }
 
@@ -93,10 +84,7 @@ impl<L: Lookup> Delegations<L> {
         names.truncate(MOST);
 
         let each = names.iter().map(|name| {
-            join(
-                self.lookup.addresses(name, Family::V4),
-                self.lookup.addresses(name, Family::V6),
-            )
+            join(self.lookup.addresses(name, Family::V4), self.lookup.addresses(name, Family::V6))
         });
         let mut ttl = found.ttl;
         let mut servers = Vec::new();
@@ -143,10 +131,7 @@ fn both(
                 return Err(error);
             }
             // Soon looked up again: the other family may be there then.
-            return Ok(Found {
-                records: tidy(one.records),
-                ttl: Duration::ZERO,
-            });
+            return Ok(Found { records: tidy(one.records), ttl: Duration::ZERO });
         }
         (Err(error), Err(_)) => return Err(error),
     };
@@ -167,18 +152,12 @@ fn tidy(mut addresses: Vec<IpAddr>) -> Vec<IpAddr> {
 /// At most [`MOST`] addresses, the first of each name before the second of any.
 fn spread(servers: Vec<(Fqdn, Vec<SocketAddr>)>) -> Delegation {
     let (names, addresses): (Vec<_>, Vec<_>) = servers.into_iter().unzip();
-    let mut servers: Vec<_> = names
+    let mut servers: Vec<_> =
+        names.into_iter().map(|name| NameServer { name, addresses: Vec::new() }).collect();
+    let numbered = addresses
         .into_iter()
-        .map(|name| NameServer {
-            name,
-            addresses: Vec::new(),
-        })
-        .collect();
-    let numbered = addresses.into_iter().enumerate().map(|(n, list)| {
-        list.into_iter()
-            .map(move |address| (n, address))
-            .collect::<Vec<_>>()
-    });
+        .enumerate()
+        .map(|(n, list)| list.into_iter().map(move |address| (n, address)).collect::<Vec<_>>());
     for (n, address) in in_turn(numbered).take(MOST) {
         if let Some(server) = servers.get_mut(n) {
             server.addresses.push(address);

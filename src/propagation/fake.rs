@@ -1,8 +1,5 @@
 //! Authorities and resolvers that do as they are told, on paused time. What they were not told of fails the test.
-#![expect(
-    clippy::unnecessary_wraps,
-    reason = "in a script an answer stands beside silence, which is `None`"
-)]
+#![expect(clippy::unnecessary_wraps, reason = "in a script an answer stands beside silence, which is `None`")]
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -40,18 +37,12 @@ pub(super) struct Authorities {
 
 impl Authorities {
     pub(super) fn new() -> Self {
-        Self {
-            begun: Instant::now(),
-            scripts: HashMap::new(),
-            unrouted: Vec::new(),
-            asked: Arc::default(),
-        }
+        Self { begun: Instant::now(), scripts: HashMap::new(), unrouted: Vec::new(), asked: Arc::default() }
     }
 
     /// All three say the same about the challenge's name.
     pub(super) fn all(script: &[Says]) -> Self {
-        ALL.iter()
-            .fold(Self::new(), |fake, server| fake.say(server, script))
+        ALL.iter().fold(Self::new(), |fake, server| fake.say(server, script))
     }
 
     pub(super) fn say(self, server: &str, script: &[Says]) -> Self {
@@ -59,8 +50,7 @@ impl Authorities {
     }
 
     pub(super) fn say_of(mut self, name: &str, server: &str, script: &[Says]) -> Self {
-        self.scripts
-            .insert((server.parse().unwrap(), fqdn(name)), script.to_vec());
+        self.scripts.insert((server.parse().unwrap(), fqdn(name)), script.to_vec());
         self
     }
 
@@ -111,42 +101,24 @@ pub(super) fn has(values: &[&str]) -> Option<Answer> {
 }
 
 pub(super) fn lacks() -> Option<Answer> {
-    Some(Answer {
-        authoritative: true,
-        rcode: Rcode::NxDomain,
-        ..Answer::default()
-    })
+    Some(Answer { authoritative: true, rcode: Rcode::NxDomain, ..Answer::default() })
 }
 
 pub(super) fn cname(target: &str) -> Option<Answer> {
-    Some(Answer {
-        authoritative: true,
-        cname: Some(target.to_owned()),
-        ..Answer::default()
-    })
+    Some(Answer { authoritative: true, cname: Some(target.to_owned()), ..Answer::default() })
 }
 
 pub(super) fn referral(cut: &str) -> Option<Answer> {
-    Some(Answer {
-        referral: Some(fqdn(cut)),
-        ..Answer::default()
-    })
+    Some(Answer { referral: Some(fqdn(cut)), ..Answer::default() })
 }
 
 pub(super) fn rcode(rcode: Rcode) -> Option<Answer> {
-    Some(Answer {
-        rcode,
-        ..Answer::default()
-    })
+    Some(Answer { rcode, ..Answer::default() })
 }
 
 /// A resolver's answer: not authoritative.
 pub(super) fn hearsay(values: &[&str]) -> Option<Answer> {
-    has(values).map(|answer| Answer {
-        authoritative: false,
-        recursion_available: true,
-        ..answer
-    })
+    has(values).map(|answer| Answer { authoritative: false, recursion_available: true, ..answer })
 }
 
 /// The delegation to ada and bob.
@@ -196,8 +168,7 @@ impl Directory {
     }
 
     pub(super) fn host(self, host: &str, v4: &[&str], v6: &[&str]) -> Self {
-        self.family(host, Family::V4, Some(v4))
-            .family(host, Family::V6, Some(v6))
+        self.family(host, Family::V4, Some(v4)).family(host, Family::V6, Some(v6))
     }
 
     /// `None` fails.
@@ -206,8 +177,7 @@ impl Directory {
             records: addresses.iter().map(|a| a.parse().unwrap()).collect(),
             ttl: Duration::from_mins(5),
         });
-        self.addresses
-            .insert((fqdn(host), family), found.ok_or_else(failed));
+        self.addresses.insert((fqdn(host), family), found.ok_or_else(failed));
         self
     }
 
@@ -227,17 +197,13 @@ impl Lookup for Directory {
         self.asked.lock().unwrap().push(zone.to_string());
         tokio::time::sleep(self.delay).await;
         let found = self.name_servers.get(zone);
-        found
-            .unwrap_or_else(|| panic!("{zone} was not to be looked up"))
-            .clone()
+        found.unwrap_or_else(|| panic!("{zone} was not to be looked up")).clone()
     }
 
     async fn addresses(&self, host: &Fqdn, family: Family) -> Result<Found<IpAddr>, LookupError> {
         self.asked.lock().unwrap().push(host.to_string());
         let found = self.addresses.get(&(host.clone(), family));
-        found
-            .unwrap_or_else(|| panic!("{host} was not to be looked up"))
-            .clone()
+        found.unwrap_or_else(|| panic!("{host} was not to be looked up")).clone()
     }
 }
 

@@ -49,10 +49,9 @@ impl FromStr for RecursiveServer {
             return plain(address.to_string(), DNS);
         }
         match text.rsplit_once(':') {
-            Some((host, port)) => plain(
-                host_name(host)?,
-                port.parse().map_err(|_| RecursiveServerError::Port)?,
-            ),
+            Some((host, port)) => {
+                plain(host_name(host)?, port.parse().map_err(|_| RecursiveServerError::Port)?)
+            }
             None => plain(host_name(text)?, DNS),
         }
     }
@@ -62,11 +61,7 @@ impl FromStr for RecursiveServer {
 impl fmt::Display for RecursiveServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port, path } = self;
-        let host = if host.contains(':') {
-            format!("[{host}]")
-        } else {
-            host.clone()
-        };
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         match path {
             Some(path) if *port == HTTPS => write!(f, "https://{host}{path}"),
             Some(path) => write!(f, "https://{host}:{port}{path}"),
@@ -106,18 +101,12 @@ fn plain(host: String, port: u16) -> Result<RecursiveServer, RecursiveServerErro
     if port == 0 {
         return Err(RecursiveServerError::Port);
     }
-    Ok(RecursiveServer {
-        host,
-        port,
-        path: None,
-    })
+    Ok(RecursiveServer { host, port, path: None })
 }
 
 /// An IPv4 address has the form of a name.
 fn host_name(text: &str) -> Result<String, RecursiveServerError> {
-    Fqdn::parse(text)
-        .map(|name| name.to_string())
-        .map_err(|_| RecursiveServerError::Host)
+    Fqdn::parse(text).map(|name| name.to_string()).map_err(|_| RecursiveServerError::Host)
 }
 
 const DNS: u16 = 53;
@@ -135,10 +124,7 @@ mod tests {
             ("[2606:4700:4700::1111]:5353", "[2606:4700:4700::1111]:5353"),
             ("2606:4700:4700::1111", "[2606:4700:4700::1111]:53"),
             ("kube-dns.kube-system.svc:53", "kube-dns.kube-system.svc:53"),
-            (
-                "https://cloudflare-dns.com/dns-query",
-                "https://cloudflare-dns.com/dns-query",
-            ),
+            ("https://cloudflare-dns.com/dns-query", "https://cloudflare-dns.com/dns-query"),
             ("https://1.1.1.1", "https://1.1.1.1/dns-query"),
             ("https://[2620:fe::fe]:8443/q", "https://[2620:fe::fe]:8443/q"),
         ];

@@ -56,12 +56,7 @@ impl Resolvers {
                 }
             }
         };
-        Ok(Self {
-            given,
-            made: Expiring::new(1),
-            system,
-            tls,
-        })
+        Ok(Self { given, made: Expiring::new(1), system, tls })
     }
 
     /// Asks those given, and the system's if that fails. "No such name" is an answer, not a failure.
@@ -195,14 +190,10 @@ fn records(answer: Result<Answer, NetError>) -> Result<Vec<Record>, LookupError>
 }
 
 fn found<'a, T>(records: impl Iterator<Item = &'a Record>, read: impl Fn(&RData) -> Option<T>) -> Found<T> {
-    let (records, ttls): (Vec<_>, Vec<_>) = records
-        .filter_map(|record| Some((read(&record.data)?, record.ttl)))
-        .unzip();
+    let (records, ttls): (Vec<_>, Vec<_>) =
+        records.filter_map(|record| Some((read(&record.data)?, record.ttl))).unzip();
     let ttl = ttls.into_iter().min().unwrap_or(0);
-    Found {
-        records,
-        ttl: Duration::from_secs(ttl.into()),
-    }
+    Found { records, ttl: Duration::from_secs(ttl.into()) }
 }
 
 fn failed(error: impl fmt::Display) -> LookupError {

@@ -78,11 +78,7 @@ pub(super) async fn ask_all<'a>(
         *done = true;
     };
     drop(open);
-    Round {
-        delegation: subject.delegation,
-        looks,
-        whole,
-    }
+    Round { delegation: subject.delegation, looks, whole }
 }
 
 /// Whether those who are still awaited may be passed over: each was quiet before, and its name server has been heard.
@@ -91,10 +87,7 @@ fn is_enough(looks: &[Look], done: &[bool], may_be_passed: &[bool]) -> bool {
         let mut own = looks.iter().filter(|look| look.server == server);
         own.any(|look| !matches!(look.outcome, Outcome::Silent(_)))
     };
-    let mut awaited = looks
-        .iter()
-        .zip(done.iter().zip(may_be_passed))
-        .filter(|(_, (done, _))| !**done);
+    let mut awaited = looks.iter().zip(done.iter().zip(may_be_passed)).filter(|(_, (done, _))| !**done);
     awaited.all(|(look, (_, passable))| *passable && heard(look.server))
 }
 

@@ -24,10 +24,7 @@ pub(super) struct Sockets {
 impl Sockets {
     /// No socket yet.
     pub(super) fn new() -> Self {
-        Self {
-            pace: Pace::default(),
-            open: Semaphore::new(MAX_OPEN),
-        }
+        Self { pace: Pace::default(), open: Semaphore::new(MAX_OPEN) }
     }
 }
 
@@ -50,9 +47,7 @@ impl Exchange for Sockets {
 
     /// By a socket that is connected and never used: the kernel looks the route up and refuses if there is none.
     fn has_route(&self, server: SocketAddr) -> bool {
-        std::net::UdpSocket::bind(any_port(server))
-            .and_then(|socket| socket.connect(server))
-            .is_ok()
+        std::net::UdpSocket::bind(any_port(server)).and_then(|socket| socket.connect(server)).is_ok()
     }
 }
 
@@ -72,9 +67,7 @@ async fn over_udp(server: SocketAddr, question: &Question) -> Result<Reply, Exch
             }
         }
     };
-    timeout(PATIENCE, exchange)
-        .await
-        .unwrap_or(Err(ExchangeError::Silent))
+    timeout(PATIENCE, exchange).await.unwrap_or(Err(ExchangeError::Silent))
 }
 
 /// A message behind its length in two bytes ([RFC 1035 §4.2.2](https://www.rfc-editor.org/rfc/rfc1035#section-4.2.2)).
@@ -94,9 +87,7 @@ async fn over_tcp(server: SocketAddr, name: &Fqdn) -> Result<Answer, ExchangeErr
             Some(Reply::Truncated) | None => Err(ExchangeError::Garbled),
         }
     };
-    timeout(PATIENCE, exchange)
-        .await
-        .unwrap_or(Err(ExchangeError::Silent))
+    timeout(PATIENCE, exchange).await.unwrap_or(Err(ExchangeError::Silent))
 }
 
 fn any_port(server: SocketAddr) -> SocketAddr {
@@ -189,10 +180,7 @@ mod tests {
             let record = whole.answers[0].clone();
             whole.add_answers(std::iter::repeat_n(record, 20));
             let bytes = whole.to_vec().unwrap();
-            stream
-                .write_u16(u16::try_from(bytes.len()).unwrap())
-                .await
-                .unwrap();
+            stream.write_u16(u16::try_from(bytes.len()).unwrap()).await.unwrap();
             // In two parts: the length is what counts, not what one read returns.
             let (head, tail) = bytes.split_at(700);
             stream.write_all(head).await.unwrap();

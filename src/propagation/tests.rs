@@ -11,14 +11,8 @@ async fn resolvers_are_asked_for_the_delegation_and_never_for_the_challenge() {
     let fake = Authorities::all(&[(0, 30, lacks()), (1500, 30, has(&["v"]))]);
     let checker = checker(directory.clone(), fake);
     let begun = Instant::now();
-    confirm(&checker, &zone(&["ada.ns.cloudflare.com"]))
-        .await
-        .unwrap();
-    assert!(
-        begun.elapsed() < Duration::from_millis(3500),
-        "{:?}",
-        begun.elapsed()
-    );
+    confirm(&checker, &zone(&["ada.ns.cloudflare.com"])).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_millis(3500), "{:?}", begun.elapsed());
     let mut asked = directory.asked();
     asked.sort();
     let expected = [
@@ -49,9 +43,7 @@ async fn a_delegation_that_led_to_a_failure_is_looked_up_anew() {
 async fn another_operators_name_servers_are_not_delegated() {
     let fake = Authorities::all(&[(0, 0, rcode(Rcode::Refused))]);
     let checker = checker(Directory::usual(), fake);
-    let error = confirm(&checker, &zone(&["carl.ns.cloudflare.com"]))
-        .await
-        .unwrap_err();
+    let error = confirm(&checker, &zone(&["carl.ns.cloudflare.com"])).await.unwrap_err();
     assert_eq!(error.cause(), &Cause::NotDelegated(fqdn(ZONE)));
 }
 
@@ -62,26 +54,19 @@ async fn the_sooner_of_timeout_and_deadline_ends_it_with_the_same_text() {
     let mut texts = Vec::new();
     for (budget, bound) in [(60, 40), (7, 7)] {
         let begun = Instant::now();
-        let error = confirm_within(&checker, &zone(&[]), Duration::from_secs(budget))
-            .await
-            .unwrap_err();
+        let error = confirm_within(&checker, &zone(&[]), Duration::from_secs(budget)).await.unwrap_err();
         assert!(begun.elapsed() <= Duration::from_secs(bound));
         assert!(begun.elapsed() >= Duration::from_secs(bound - 1));
         texts.push(error.to_string());
     }
     assert_eq!(texts[0], texts[1]);
-    let error = confirm_within(&checker, &zone(&[]), Duration::ZERO)
-        .await
-        .unwrap_err();
+    let error = confirm_within(&checker, &zone(&[]), Duration::ZERO).await.unwrap_err();
     assert_eq!(error.cause(), &Cause::OutOfTime);
 }
 
 #[tokio::test(start_paused = true)]
 async fn slow_resolvers_are_told_from_a_slow_authority() {
-    let checker = checker(
-        Directory::usual().slow(Duration::from_mins(2)),
-        Authorities::new(),
-    );
+    let checker = checker(Directory::usual().slow(Duration::from_mins(2)), Authorities::new());
     let error = confirm(&checker, &zone(&[])).await.unwrap_err();
     assert_eq!(error.cause(), &Cause::DelegationUnknown(fqdn(ZONE)));
 }
@@ -98,17 +83,9 @@ async fn many_at_once_do_not_disturb_each_other() {
 
 #[tokio::test]
 async fn off_knows_nothing_and_needs_nothing() {
-    let check = LiveCheck::new(Settings {
-        check: Check::Off,
-        ..settings()
-    });
+    let check = LiveCheck::new(Settings { check: Check::Off, ..settings() });
     let (zone, values) = (zone(&[]), values(&["v"]));
-    let watch = Watch {
-        zone: &zone,
-        fqdn: &fqdn(NAME),
-        values: &values,
-        seen: None,
-    };
+    let watch = Watch { zone: &zone, fqdn: &fqdn(NAME), values: &values, seen: None };
     let deadline = Deadline::within(Duration::from_secs(1));
     assert_eq!(check.unwrap().confirm(watch, deadline).await.unwrap(), None);
 }
@@ -152,12 +129,7 @@ async fn confirm_within(
     budget: Duration,
 ) -> Result<Sighting, Error> {
     let values = values(&["v"]);
-    let watch = Watch {
-        zone,
-        fqdn: &fqdn(NAME),
-        values: &values,
-        seen: None,
-    };
+    let watch = Watch { zone, fqdn: &fqdn(NAME), values: &values, seen: None };
     checker.confirm(watch, Deadline::within(budget)).await
 }
 

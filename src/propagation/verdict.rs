@@ -182,9 +182,7 @@ impl Round<'_> {
     /// Where the CNAME was seen.
     pub(super) fn cname_at(&self) -> Option<SocketAddr> {
         let mut looks = self.looks.iter();
-        looks
-            .find(|look| matches!(look.outcome, Outcome::Cname(_)))
-            .map(|look| look.address)
+        looks.find(|look| matches!(look.outcome, Outcome::Cname(_))).map(|look| look.address)
     }
 
     fn heard(&self) -> impl Iterator<Item = &Look> {

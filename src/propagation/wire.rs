@@ -40,11 +40,7 @@ impl Question {
         let mut edns = Edns::new();
         edns.set_max_payload(MAX_PAYLOAD);
         message.set_edns(edns);
-        Some(Self {
-            id: message.metadata.id,
-            name,
-            bytes: message.to_vec().ok()?,
-        })
+        Some(Self { id: message.metadata.id, name, bytes: message.to_vec().ok()? })
     }
 
     /// The message.

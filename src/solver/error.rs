@@ -22,10 +22,7 @@ pub struct Error {
 impl Error {
     /// A failure with something for the log: a `cf-ray`, an address, a remote text. Never a secret.
     pub fn new(cause: Cause, detail: impl fmt::Display) -> Self {
-        Self {
-            cause,
-            detail: Some(detail.to_string()),
-        }
+        Self { cause, detail: Some(detail.to_string()) }
     }
 
     /// The entry of the catalogue.
@@ -103,17 +100,9 @@ pub enum Cause {
     #[error("Secret {name} in namespace {namespace} may not be read by this webhook")]
     SecretForbidden { namespace: String, name: String },
     #[error("Secret {} in namespace {namespace} has no key {}; {}", reference.name, reference.key, list_keys(keys))]
-    KeyMissing {
-        namespace: String,
-        reference: SecretKeyRef,
-        keys: Vec<String>,
-    },
+    KeyMissing { namespace: String, reference: SecretKeyRef, keys: Vec<String> },
     #[error("the value of key {} in Secret {} of namespace {namespace} is no token: {reason}", reference.key, reference.name)]
-    SecretMalformed {
-        namespace: String,
-        reference: SecretKeyRef,
-        reason: SecretError,
-    },
+    SecretMalformed { namespace: String, reference: SecretKeyRef, reason: SecretError },
     #[error("the Kubernetes API server did not answer when Secret {name} of namespace {namespace} was read")]
     SecretUnavailable { namespace: String, name: String },
     #[error("the operator's own token can't be used: no --api-token-file is set, or it can't be read")]
@@ -127,6 +116,8 @@ pub enum Cause {
     ZoneDenied(Fqdn),
     #[error("no zone for {0} is visible to the credential")]
     NoZone(Fqdn),
+    #[error("the credential may not list zones to find the one that holds {0}")]
+    ZonesHidden(Fqdn),
     #[error("several zones named {0} are visible to the credential")]
     ManyZones(Fqdn),
     #[error("zone {zone} is {status} at Cloudflare, not active")]
@@ -215,6 +206,7 @@ impl Cause {
             Self::Unavailable => ("CFW-310", Retry, "It is tried again; if it stays, check the way from the webhook to api.cloudflare.com on port 443, or the proxy."),
             Self::QuotaExceeded(_) => ("CFW-311", Configuration, "Delete records that are no longer needed, or use a larger plan."),
             Self::RecordRefused { .. } => ("CFW-312", Configuration, "See Cloudflare's documentation of the code."),
+            Self::ZonesHidden(_) => ("CFW-313", Denied, "Give the token Zone / Zone / Read too, or pin the zone's id in config.zones."),
 
             Self::NotLive(_) => ("CFW-401", Retry, "It is tried again, the record stays; if it stays so, see the log for the name servers that lack it."),
             Self::NotDelegated(_) => ("CFW-402", Configuration, "Set the name servers that Cloudflare assigned to the zone at the registrar, or set --dns01-recursive-nameservers if the cluster's resolver serves a zone of its own by this name."),
@@ -234,9 +226,112 @@ impl Cause {
 }
 
 fn list_keys(keys: &[String]) -> String {
-    if keys.is_empty() {
-        "it has no keys".to_owned()
-    } else {
-        format!("it has {}", keys.join(", "))
+    if keys.is_empty() { "it has no keys".to_owned() } else { format!("it has {}", keys.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+    use std::path::Path;
+    use std::{env, fs};
+
+    use super::*;
+    use crate::name::NameError;
+
+    /// `docs/errors.md` is made from here: `UPDATE_DOCS=1 cargo test` writes it.
+    #[test]
+    fn the_document_is_the_catalogue() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/errors.md");
+        let document = document();
+        if env::var_os("UPDATE_DOCS").is_some() {
+            fs::write(&path, &document).unwrap();
+        }
+        assert_eq!(fs::read_to_string(path).unwrap(), document, "run with UPDATE_DOCS=1");
+    }
+
+    #[test]
+    fn each_entry_has_its_code_and_its_example() {
+        let source = include_str!("error.rs");
+        let rows = source
+            .lines()
+            .filter_map(|line| line.split("=> (\"CFW-").nth(1))
+            .filter_map(|rest| rest.get(..3));
+        let mut codes: Vec<_> = rows.map(|digits| format!("CFW-{digits}")).collect();
+        let mut shown: Vec<_> = examples().iter().map(|cause| cause.code().to_owned()).collect();
+        codes.sort();
+        shown.sort();
+        shown.dedup();
+        assert_eq!(codes, shown);
+    }
+
+    #[test]
+    fn the_log_text_is_not_public() {
+        let error = Error::new(Cause::Unavailable, "cf-ray 12345");
+        assert_eq!(error.to_string(), Error::from(Cause::Unavailable).to_string());
+        assert_eq!(error.detail(), Some("cf-ray 12345"));
+    }
+
+    fn document() -> String {
+        let mut text = String::from(INTRODUCTION);
+        for cause in examples() {
+            let class = match cause.class() {
+                Class::Retry => "may pass by itself",
+                Class::Configuration => "somebody has to change something",
+                Class::Denied => "a right is missing",
+                Class::Gone => "something that is needed does not exist",
+                Class::Internal => "a defect",
+            };
+            write!(text, "\n## {}\n\n**{cause}** ({class})\n\n{}\n", cause.code(), cause.fix()).unwrap();
+        }
+        text
+    }
+
+    const INTRODUCTION: &str = "# Errors\n\nEach failure that a Challenge, an Event or the log can show, with what it \
+        means and what to do. The text of a cause\nis always the same; addresses, ids and remote texts stand in the \
+        log beside it. This file is made from the code.\n";
+
+    #[rustfmt::skip]
+    fn examples() -> Vec<Cause> {
+        let fqdn = || Fqdn::parse("_acme-challenge.example.com").unwrap();
+        let zone = || Fqdn::parse("example.com").unwrap();
+        let (namespace, name) = (|| "cert-manager".to_owned(), || "cloudflare".to_owned());
+        let reference = || SecretKeyRef { name: name(), key: "token".into() };
+        vec![
+            Cause::Challenge(ChallengeError::Name(NameError::NotAscii)),
+            Cause::Issuer(IssuerError::NoCredential),
+            Cause::NoSource(fqdn()),
+            Cause::Action,
+            Cause::SecretMissing { namespace: namespace(), name: name() },
+            Cause::SecretForbidden { namespace: namespace(), name: name() },
+            Cause::KeyMissing { namespace: namespace(), reference: reference(), keys: vec!["api-token".into()] },
+            Cause::SecretMalformed { namespace: namespace(), reference: reference(), reason: SecretError::Character },
+            Cause::SecretUnavailable { namespace: namespace(), name: name() },
+            Cause::AmbientUnavailable,
+            Cause::CredentialRefused,
+            Cause::AddressRefused,
+            Cause::ZoneDenied(zone()),
+            Cause::NoZone(fqdn()),
+            Cause::ManyZones(zone()),
+            Cause::ZoneNotActive { zone: zone(), status: "pending" },
+            Cause::ZoneNotServed { zone: zone(), kind: "partial" },
+            Cause::WrongPin { fqdn: fqdn() },
+            Cause::RateLimited,
+            Cause::Unavailable,
+            Cause::QuotaExceeded(zone()),
+            Cause::RecordRefused { code: 9000 },
+            Cause::ZonesHidden(fqdn()),
+            Cause::NotLive(fqdn()),
+            Cause::NotDelegated(zone()),
+            Cause::Unreachable(zone()),
+            Cause::RefusedEverywhere(zone()),
+            Cause::CnameInTheWay(fqdn()),
+            Cause::DelegationInTheWay(fqdn()),
+            Cause::PrivateNameServer(zone()),
+            Cause::DelegationUnknown(zone()),
+            Cause::HeldBack(fqdn()),
+            Cause::OutOfTime,
+            Cause::NotReady,
+            Cause::Internal,
+        ]
     }
 }

@@ -189,10 +189,11 @@ pub trait Challenges: Send + Sync + 'static {
     /// watched.
     fn known(&self, dns_name: &Fqdn) -> Option<Vec<LiveChallenge>>;
 
-    /// Those for `dns_name` that exist, final or not, read now from the API server; `None` if they can't be.
+    /// Those with one of `values` that exist and are not final, read now from the API server, whatever their name:
+    /// challenges of several names may share a record's name by CNAME. `None` if they can't be read.
     fn read(
         &self,
-        dns_name: &Fqdn,
+        values: &[TxtValue],
         deadline: Deadline,
     ) -> impl Future<Output = Option<Vec<LiveChallenge>>> + Send;
 }

@@ -22,10 +22,7 @@ async fn what_is_live_is_confirmed_by_two_rounds_the_settle_time_apart() {
 #[tokio::test(start_paused = true)]
 async fn no_settle_time_is_two_rounds_back_to_back() {
     let fake = Authorities::all(&[(0, 20, has(V))]);
-    let ask = Ask {
-        settle: 0,
-        ..Ask::default()
-    };
+    let ask = Ask { settle: 0, ..Ask::default() };
     run(&fake, ask).await.unwrap();
     assert_eq!(fake.asked(BOB_4), [0, 20]);
 }
@@ -46,10 +43,7 @@ async fn it_looks_early_and_ever_less_often() {
 #[tokio::test(start_paused = true)]
 async fn all_values_are_wanted_of_each() {
     let fake = Authorities::all(&[(0, 0, has(V)), (600, 0, has(&["w", "v"]))]);
-    let ask = Ask {
-        values: &["v", "w"],
-        ..Ask::default()
-    };
+    let ask = Ask { values: &["v", "w"], ..Ask::default() };
     let sighting = run(&fake, ask).await.unwrap();
     assert_eq!(sighting.since, at(&fake, 813));
 }
@@ -108,11 +102,7 @@ async fn who_was_quiet_and_is_heard_again_counts_again() {
     let script = [(0, 4000, None), (4500, 1, lacks()), (9000, 1, has(V))];
     let fake = Authorities::all(&[(0, 5, has(V))]).say(ADA_6, &script);
     let sighting = run(&fake, Ask::default()).await.unwrap();
-    assert!(
-        sighting.since >= at(&fake, 9000),
-        "{:?}",
-        sighting.since - at(&fake, 0)
-    );
+    assert!(sighting.since >= at(&fake, 9000), "{:?}", sighting.since - at(&fake, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -195,10 +185,7 @@ async fn an_earlier_sighting_is_the_first_round() {
     let seen = Instant::now();
     tokio::time::advance(Duration::from_secs(5)).await;
     let fake = Authorities::all(&[(0, 10, has(V))]);
-    let ask = Ask {
-        seen: Some(seen),
-        ..Ask::default()
-    };
+    let ask = Ask { seen: Some(seen), ..Ask::default() };
     let sighting = run(&fake, ask).await.unwrap();
     assert_eq!(sighting.since, seen);
     assert_eq!(fake.asked(BOB_4), [0]);
@@ -209,10 +196,7 @@ async fn an_earlier_sighting_settles_first_and_does_not_outweigh_a_no() {
     let seen = Instant::now();
     tokio::time::advance(Duration::from_millis(400)).await;
     let fake = Authorities::all(&[(0, 0, has(V))]);
-    let ask = Ask {
-        seen: Some(seen),
-        ..Ask::default()
-    };
+    let ask = Ask { seen: Some(seen), ..Ask::default() };
     run(&fake, ask).await.unwrap();
     assert_eq!(fake.asked(BOB_4), [600]);
 
@@ -225,10 +209,7 @@ async fn an_earlier_sighting_settles_first_and_does_not_outweigh_a_no() {
 
 #[tokio::test(start_paused = true)]
 async fn elsewhere_is_told_at_once_where_nobody_is_an_authority() {
-    let elsewhere = Ask {
-        elsewhere: true,
-        ..Ask::default()
-    };
+    let elsewhere = Ask { elsewhere: true, ..Ask::default() };
     let fake = Authorities::all(&[(0, 0, rcode(Rcode::Refused))]);
     let error = run(&fake, elsewhere).await.unwrap_err();
     assert_eq!(error.cause(), &Cause::NotDelegated(fqdn(ZONE)));
@@ -246,10 +227,7 @@ async fn elsewhere_is_told_at_once_where_nobody_is_an_authority() {
 async fn name_servers_of_the_customers_own_name_prove_it_by_serving() {
     let fake = Authorities::all(&[(0, 0, lacks()), (1500, 0, has(V))])
         .say(BOB_4, &[(0, 0, lacks()), (6000, 0, has(V))]);
-    let ask = Ask {
-        elsewhere: true,
-        ..Ask::default()
-    };
+    let ask = Ask { elsewhere: true, ..Ask::default() };
     let sighting = run(&fake, ask).await.unwrap();
     assert!(sighting.since >= at(&fake, 6000));
 }
@@ -257,18 +235,12 @@ async fn name_servers_of_the_customers_own_name_prove_it_by_serving() {
 #[tokio::test(start_paused = true)]
 async fn out_of_time_is_not_live_even_if_it_only_lacks_the_second_look() {
     let fake = Authorities::all(&[(0, 0, has(V))]);
-    let ask = Ask {
-        budget: 900,
-        ..Ask::default()
-    };
+    let ask = Ask { budget: 900, ..Ask::default() };
     let error = run(&fake, ask).await.unwrap_err();
     assert_eq!(error.cause(), &Cause::NotLive(fqdn(NAME)));
     // Not one that was cut off.
     let fake = Authorities::all(&[(0, 0, has(V))]).say(ADA_6, &[(0, 0, has(V)), (900, 4000, None)]);
-    let ask = Ask {
-        budget: 2000,
-        ..Ask::default()
-    };
+    let ask = Ask { budget: 2000, ..Ask::default() };
     assert!(run(&fake, ask).await.is_err());
     // What was heard in the last whole round counts, not what was not in one that was cut off.
     let fake = Authorities::all(&[(0, 0, lacks()), (600, 4000, None)]);
@@ -289,13 +261,7 @@ struct Ask {
 
 impl Default for Ask {
     fn default() -> Self {
-        Self {
-            values: V,
-            settle: 1000,
-            budget: 40_000,
-            seen: None,
-            elsewhere: false,
-        }
+        Self { values: V, settle: 1000, budget: 40_000, seen: None, elsewhere: false }
     }
 }
 

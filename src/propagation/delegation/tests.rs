@@ -55,9 +55,7 @@ async fn sixteen_addresses_are_asked_at_most_and_each_name_server_is() {
     let names: Vec<_> = hosts.iter().map(String::as_str).collect();
     let directory = names[..16]
         .iter()
-        .fold(Directory::default().zone(&names, 300), |directory, name| {
-            directory.host(name, &v4, &[])
-        });
+        .fold(Directory::default().zone(&names, 300), |directory, name| directory.host(name, &v4, &[]));
     let found = find(directory).await.unwrap();
     assert!(found.servers.iter().all(|server| server.addresses.len() == 1));
     assert_eq!(found.servers.len(), 16);
@@ -73,11 +71,7 @@ async fn a_private_address_is_refused_unless_allowed() {
     ] {
         let directory = Directory::usual().host("bob.ns.cloudflare.com", v4, v6);
         let error = find(directory.clone()).await.unwrap_err();
-        assert_eq!(
-            error.cause(),
-            &Cause::PrivateNameServer(fqdn(ZONE)),
-            "{v4:?} {v6:?}"
-        );
+        assert_eq!(error.cause(), &Cause::PrivateNameServer(fqdn(ZONE)), "{v4:?} {v6:?}");
         let allowed = Delegations::new(directory, 53, true);
         assert!(allowed.find(&fqdn(ZONE), &Authorities::new()).await.is_ok());
     }
@@ -115,9 +109,11 @@ async fn one_family_is_enough_and_both_failing_is_unknown() {
     let unknown = Cause::DelegationUnknown(fqdn(ZONE));
     let both_fail = v6_fails.family("ada.ns.cloudflare.com", Family::V4, None);
     assert_eq!(find(both_fail).await.unwrap_err().cause(), &unknown);
-    let half = Directory::usual()
-        .family("ada.ns.cloudflare.com", Family::V4, Some(&[]))
-        .family("ada.ns.cloudflare.com", Family::V6, None);
+    let half = Directory::usual().family("ada.ns.cloudflare.com", Family::V4, Some(&[])).family(
+        "ada.ns.cloudflare.com",
+        Family::V6,
+        None,
+    );
     assert_eq!(find(half).await.unwrap_err().cause(), &unknown);
     let zone_fails = Directory::usual().broken_zone();
     assert_eq!(find(zone_fails).await.unwrap_err().cause(), &unknown);
@@ -139,7 +135,5 @@ fn a_delegation_is_elsewhere_if_it_shares_no_name() {
 }
 
 async fn find(directory: Directory) -> Result<Arc<Delegation>, Error> {
-    Delegations::new(directory, 53, false)
-        .find(&fqdn(ZONE), &Authorities::new())
-        .await
+    Delegations::new(directory, 53, false).find(&fqdn(ZONE), &Authorities::new()).await
 }

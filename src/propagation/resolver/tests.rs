@@ -3,8 +3,10 @@ use std::sync::Arc;
 use hickory_resolver::proto::op::Message;
 use hickory_resolver::proto::rr::rdata::{A, NS};
 use tokio::net::UdpSocket;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::server::{Drain, Limits, Server};
 
 #[tokio::test]
 async fn name_servers_are_read_and_those_of_others_are_not() {
@@ -25,10 +27,7 @@ async fn name_servers_are_read_and_those_of_others_are_not() {
     let zone = Fqdn::parse("example.com").unwrap();
     let (found, ()) = tokio::join!(resolvers.name_servers(&zone), serve);
     let found = found.unwrap();
-    assert_eq!(
-        found.records,
-        ["Ada.ns.cloudflare.com.", "bob.ns.cloudflare.com."]
-    );
+    assert_eq!(found.records, ["Ada.ns.cloudflare.com.", "bob.ns.cloudflare.com."]);
     assert_eq!(found.ttl, Duration::from_secs(200));
 }
 
@@ -82,11 +81,11 @@ async fn the_next_server_is_asked_when_one_is_dead() {
 #[tokio::test]
 async fn https_is_asked_at_its_path_and_only_where_its_certificate_is_trusted() {
     let key = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let server: RecursiveServer = format!("https://127.0.0.1:{port}/custom").parse().unwrap();
-    let serve = serve_https(listener, &key);
+    let https =
+        Server::bind(([127, 0, 0, 1], 0).into(), Some(https_config(&key)), Limits::default()).unwrap();
+    let address = https.local_addr().unwrap();
+    let server: RecursiveServer = format!("https://{address}/custom").parse().unwrap();
+    let serve = serve_https(https);
 
     let mut roots = rustls::RootCertStore::empty();
     roots.add(key.cert.der().clone()).unwrap();
@@ -105,7 +104,7 @@ async fn https_is_asked_at_its_path_and_only_where_its_certificate_is_trusted() 
 }
 
 /// DNS over HTTPS at `/custom`; every name has one address.
-async fn serve_https(listener: std::net::TcpListener, key: &rcgen::CertifiedKey<rcgen::KeyPair>) {
+async fn serve_https(server: Server) {
     let answer = |body: axum::body::Bytes| async move {
         let query = Message::from_vec(&body).unwrap();
         let mut reply = Message::response(query.metadata.id, query.metadata.op_code);
@@ -116,6 +115,11 @@ async fn serve_https(listener: std::net::TcpListener, key: &rcgen::CertifiedKey<
         (kind, reply.to_vec().unwrap())
     };
     let router = axum::Router::new().route("/custom", axum::routing::post(answer));
+    let drain = Drain { delay: Duration::ZERO, grace: Duration::ZERO };
+    server.serve(router, CancellationToken::new(), drain, None).await;
+}
+
+fn https_config(key: &rcgen::CertifiedKey<rcgen::KeyPair>) -> Arc<rustls::ServerConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let private = rustls::pki_types::PrivatePkcs8KeyDer::from(key.signing_key.serialize_der());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
@@ -125,12 +129,7 @@ async fn serve_https(listener: std::net::TcpListener, key: &rcgen::CertifiedKey<
         .with_single_cert(vec![key.cert.der().clone()], private.into())
         .unwrap();
     config.alpn_protocols = vec![b"h2".to_vec()];
-    let config = axum_server::tls_rustls::RustlsConfig::from_config(Arc::new(config));
-    axum_server::from_tcp_rustls(listener, config)
-        .unwrap()
-        .serve(router.into_make_service())
-        .await
-        .unwrap();
+    Arc::new(config)
 }
 
 async fn udp() -> (UdpSocket, RecursiveServer) {

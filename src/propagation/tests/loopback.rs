@@ -66,15 +66,8 @@ fn check(resolver: &UdpSocket, authority: &UdpSocket, allow_private: bool) -> Li
 
 async fn confirm(check: &LiveCheck) -> Result<Option<Sighting>, Error> {
     let (zone, values) = (zone(&["ada.ns.cloudflare.com"]), values(&["v"]));
-    let watch = Watch {
-        zone: &zone,
-        fqdn: &fqdn(NAME),
-        values: &values,
-        seen: None,
-    };
-    check
-        .confirm(watch, Deadline::within(Duration::from_secs(10)))
-        .await
+    let watch = Watch { zone: &zone, fqdn: &fqdn(NAME), values: &values, seen: None };
+    check.confirm(watch, Deadline::within(Duration::from_secs(10))).await
 }
 
 fn directory(query: &Query, reply: &mut Message) {

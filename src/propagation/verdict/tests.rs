@@ -5,10 +5,7 @@ use super::*;
 fn a_value_is_compared_whole_and_looked_for_among_others() {
     let of = |served: &[&str], wanted: &[&str]| judge(has(served), wanted);
     assert_eq!(of(&["one"], &["one"]), Outcome::Has(vec![]));
-    assert_eq!(
-        of(&["zero", "one"], &["one"]),
-        Outcome::Has(vec!["zero".to_owned()])
-    );
+    assert_eq!(of(&["zero", "one"], &["one"]), Outcome::Has(vec!["zero".to_owned()]));
     assert_eq!(of(&["one", "two"], &["two", "one"]), Outcome::Has(vec![]));
     for served in ["one-", "on", "ONE", " one", "\"one\"", ""] {
         assert_eq!(of(&[served], &["one"]), Outcome::Lacks, "{served:?}");
@@ -27,10 +24,7 @@ fn hearsay_never_counts() {
         judge(Some(answer), served)
     };
     assert_eq!(change(|a| a.authoritative = false), Outcome::NotAuthoritative);
-    assert_eq!(
-        change(|a| a.recursion_available = true),
-        Outcome::NotAuthoritative
-    );
+    assert_eq!(change(|a| a.recursion_available = true), Outcome::NotAuthoritative);
     let refused = change(|a| (a.recursion_available, a.rcode) = (true, Rcode::Refused));
     assert_eq!(refused, Outcome::NotAuthoritative);
 }
@@ -38,10 +32,7 @@ fn hearsay_never_counts() {
 #[test]
 fn what_else_an_authority_may_say() {
     assert_eq!(judge(lacks(), &["one"]), Outcome::Lacks);
-    assert_eq!(
-        judge(cname("else.example."), &["one"]),
-        Outcome::Cname("else.example.".to_owned())
-    );
+    assert_eq!(judge(cname("else.example."), &["one"]), Outcome::Cname("else.example.".to_owned()));
     assert_eq!(judge(rcode(Rcode::Refused), &["one"]), Outcome::Refused);
     let failed = Outcome::Failed(Rcode::Other(2));
     assert_eq!(judge(rcode(Rcode::Other(2)), &["one"]), failed);
@@ -52,21 +43,13 @@ fn what_else_an_authority_may_say() {
 fn only_a_cut_between_the_zone_and_the_name_is_a_referral() {
     assert_eq!(judge(referral(NAME), &["one"]), Outcome::Referral(fqdn(NAME)));
     for elsewhere in [ZONE, "com", "www.example.com", "a._acme-challenge.example.com"] {
-        assert_eq!(
-            judge(referral(elsewhere), &["one"]),
-            Outcome::NotAuthoritative,
-            "{elsewhere}"
-        );
+        assert_eq!(judge(referral(elsewhere), &["one"]), Outcome::NotAuthoritative, "{elsewhere}");
     }
 }
 
 #[test]
 fn a_round_is_live_only_if_each_name_is_heard_and_nobody_heard_says_no() {
-    let (yes, no, quiet) = (
-        Outcome::Has(vec![]),
-        Outcome::Lacks,
-        Outcome::Silent(String::new()),
-    );
+    let (yes, no, quiet) = (Outcome::Has(vec![]), Outcome::Lacks, Outcome::Silent(String::new()));
     let cases = [
         ([&yes, &yes, &yes], Verdict::Live),
         ([&yes, &quiet, &yes], Verdict::Live),
@@ -80,10 +63,7 @@ fn a_round_is_live_only_if_each_name_is_heard_and_nobody_heard_says_no() {
         ([&yes, &yes, &Outcome::NotAuthoritative], Verdict::Lacking),
         ([&yes, &yes, &Outcome::Refused], Verdict::Lacking),
         ([&quiet, &Outcome::Refused, &Outcome::Refused], Verdict::Refused),
-        (
-            [&Outcome::NotAuthoritative, &Outcome::Refused, &quiet],
-            Verdict::Foreign,
-        ),
+        ([&Outcome::NotAuthoritative, &Outcome::Refused, &quiet], Verdict::Foreign),
     ];
     let delegation = delegation();
     for (outcomes, verdict) in cases {
@@ -113,10 +93,7 @@ fn the_log_names_who_stands_in_the_way_and_the_others_are_told_once() {
     let one = Outcome::Has(vec!["b".to_owned(), "a".to_owned()]);
     let two = Outcome::Has(vec!["b".to_owned()]);
     let round_with = |third| round(&delegation, [&one, &two, third]);
-    assert_eq!(
-        round_with(&Outcome::Lacks).to_string(),
-        "bob.ns.cloudflare.com 172.64.32.1:53 lacks it"
-    );
+    assert_eq!(round_with(&Outcome::Lacks).to_string(), "bob.ns.cloudflare.com 172.64.32.1:53 lacks it");
     assert_eq!(round_with(&two).others(), ["a", "b"]);
 }
 
@@ -132,9 +109,5 @@ fn round<'a>(delegation: &'a Delegation, outcomes: [&Outcome; 3]) -> Round<'a> {
         address,
         outcome: outcome.clone(),
     });
-    Round {
-        delegation,
-        looks: looks.collect(),
-        whole: true,
-    }
+    Round { delegation, looks: looks.collect(), whole: true }
 }
