@@ -26,7 +26,7 @@ async fn a_token_and_a_key_are_read_by_name_and_trimmed() {
         .await
     {
         Ok(Credential::Key { email, key }) => {
-            assert_eq!((email.as_str(), key.expose()), ("a@b.example", "def"))
+            assert_eq!((email.as_str(), key.expose()), ("a@b.example", "def"));
         }
         other => panic!("{other:?}"),
     }
@@ -110,7 +110,7 @@ async fn whatever_is_no_answer_of_an_api_server_may_pass() {
         Failure::Text(404, "<html>not found</html>".into()),
         Failure::Text(403, "<html>forbidden</html>".into()),
         Failure::Text(200, "{\"data\": {\"token\": \"hunter2\"".into()),
-        Failure::Text(200, "{\"data\": [\"hunter2\"]}".into()),
+        Failure::Text(200, "{\"data\": \"hunter2\"}".into()),
     ];
     let mut texts = Vec::new();
     for failure in failures {
