@@ -23,7 +23,7 @@ const (
 // no record behind.
 func TestKill(t *testing.T) {
 	immediately := time.Duration(0)
-	newIssuer(t, "killed", running.one, &immediately)
+	newIssuer(t, "killed", running.acme, running.one, &immediately)
 	// Long enough for a record to be seen at the API while Present still waits for it to be served.
 	must(t, running.emulator.Set(t.Context(), map[string]any{"propagation_ms": 4000}))
 	t.Cleanup(func() {

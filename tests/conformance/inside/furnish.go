@@ -11,7 +11,7 @@ import (
 // addresses are put on the loopback device besides 127.0.0.0/8. The webhook's instances listen
 // there: an EndpointSlice takes no loopback address (k8s.io/kubernetes pkg/apis/discovery/validation)
 // but does not mind which device an address is on.
-var addresses = []string{"10.20.0.11", "10.20.0.12", "10.20.0.21", "10.20.0.22"}
+var addresses = []string{"10.20.0.11", "10.20.0.12", "10.20.0.21", "10.20.0.22", "10.20.0.31"}
 
 // resolver is what the whole namespace asks: the emulator's caching resolver.
 const resolver = "nameserver 127.0.0.1\noptions timeout:2 attempts:2\n"
