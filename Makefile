@@ -1,0 +1,48 @@
+# `make help` lists the targets. CI runs `lint` and `test`, one to one; a missing tool fails its target.
+
+SHELL := /bin/bash -o pipefail
+CACHE := $(or $(CMWC_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cert-manager-webhook-cloudflare)
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+
+.PHONY: help build lint fmt clippy docs deny advisories test unit conformance demo bench
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build the program and the emulator for release
+	cargo build --locked --release --workspace --bins
+
+lint: fmt clippy docs deny ## Everything that reads the code without running it
+
+fmt: ## Check the format
+	cargo fmt --all -- --check
+
+clippy: ## Lint, warnings denied
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+docs: ## Build the documentation, warnings denied
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+
+deny: $(CARGO_DENY) ## Licences, duplicate versions, banned crates, sources
+	$(CARGO_DENY) --locked check licenses bans sources
+
+advisories: $(CARGO_DENY) ## Known vulnerabilities; fetches a database, so not part of CI
+	$(CARGO_DENY) --locked check advisories
+
+$(CARGO_DENY):
+	cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION) --root $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)
+
+test: unit conformance ## Everything: Rust tests, emulator checklist, conformance suite, certificates end to end
+
+unit: ## Rust tests of the program and of the emulator
+	cargo test --locked --workspace
+
+conformance: build ## cert-manager's conformance suite, and certificates through the real stack
+	tests/conformance/run
+
+demo: build ## Play a certificate's challenges against the emulator and show the timeline; KEEP=1 leaves it running
+	target/release/demo
+
+bench: build ## Measure calls, latency, memory and start
+	target/release/bench

@@ -1,0 +1,87 @@
+//! What is counted. Labels are enums: no name, id or error text ever becomes one.
+
+use std::sync::Arc;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+/// Every metric, shared by the parts that count.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    /// Requests of cert-manager that reached the solver.
+    pub requests: Family<RequestLabels, Counter>,
+    /// Calls to Cloudflare's API.
+    pub cloudflare_calls: Family<CallLabels, Counter>,
+    /// Records that had to be left behind; the log names each.
+    pub records_left: Counter,
+}
+
+/// A request, by what was asked and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    /// Present or `CleanUp`.
+    pub action: ActionLabel,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// See [`crate::challenge::Action`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub enum ActionLabel {
+    Present,
+    CleanUp,
+}
+
+/// How a request or a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub enum Outcome {
+    Success,
+    Retry,
+    Configuration,
+    Denied,
+    Gone,
+    Internal,
+}
+
+/// A call to Cloudflare, by endpoint and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CallLabels {
+    /// What was called.
+    pub endpoint: Endpoint,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// The endpoints of Cloudflare's API that are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(missing_docs, reason = "the names are the labels")]
+pub enum Endpoint {
+    ListZones,
+    ListRecords,
+    CreateRecord,
+    DeleteRecord,
+}
+
+impl Metrics {
+    /// The metrics and the registry that renders them.
+    pub fn new() -> (Arc<Self>, Registry) {
+        let metrics = Self::default();
+        let mut registry = Registry::with_prefix("cert_manager_webhook_cloudflare");
+        registry.register(
+            "requests",
+            "Requests of cert-manager that reached the solver",
+            metrics.requests.clone(),
+        );
+        registry.register("cloudflare_calls", "Calls to Cloudflare's API", metrics.cloudflare_calls.clone());
+        registry.register(
+            "records_left",
+            "Records that had to be left behind; the log names each",
+            metrics.records_left.clone(),
+        );
+        (Arc::new(metrics), registry)
+    }
+}

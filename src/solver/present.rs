@@ -1,0 +1,209 @@
+//! `Present`: write the value, and confirm it only when it is live.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Solver;
+use super::error::{Cause, Error};
+use super::ledger::Writer;
+use super::mark::{Mark, OwnerId};
+use super::port::{
+    Challenges, Created, Credentials, Freshness, LiveChallenge, NewRecord, Propagation, Record, Records,
+    Sighting, Watch, Zone,
+};
+use super::shared::{Evidence, pending_siblings};
+use crate::challenge::{Challenge, ChallengeRequest, TxtValue};
+use crate::deadline::Deadline;
+use crate::issuer::{IssuerConfig, solver_digest};
+use crate::name::Fqdn;
+use crate::secret::Credential;
+
+/// A challenge with all that stays the same while it is presented.
+struct Job {
+    challenge: Challenge,
+    config: IssuerConfig,
+    owner: OwnerId,
+    known: Option<Vec<LiveChallenge>>,
+    siblings: Vec<TxtValue>,
+    deadline: Deadline,
+}
+
+/// What stands at Cloudflare after the write.
+struct Written {
+    credential: Credential,
+    zone: Zone,
+    /// Our value, then those written ahead.
+    values: Vec<TxtValue>,
+    /// Whether our value's record was there before.
+    found: bool,
+}
+
+impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, C> {
+    pub(super) async fn present(&self, request: ChallengeRequest, deadline: Deadline) -> Result<(), Error> {
+        let job = self.prepare(request, deadline)?;
+        let Job { challenge, config, .. } = &job;
+        let source = config.source(&challenge.fqdn).ok_or_else(|| Cause::NoSource(challenge.fqdn.clone()))?;
+        let credential =
+            self.parts.credentials.load(&challenge.namespace, source, Freshness::Shared, deadline).await?;
+        let written = match self.write(&job, credential.clone()).await {
+            Err(refusal) if super::is_refusal(&refusal) => {
+                let renewed = self.renewed(challenge, source, &credential, refusal, deadline).await?;
+                self.write(&job, renewed).await?
+            }
+            result => result?,
+        };
+        tracing::Span::current().record("zone", tracing::field::display(&written.zone.name));
+        self.confirm(&job, &written).await
+    }
+
+    fn prepare(&self, request: ChallengeRequest, deadline: Deadline) -> Result<Job, Error> {
+        let challenge = Challenge::parse(request).map_err(Cause::Challenge)?;
+        let config =
+            IssuerConfig::parse(challenge.config.as_ref(), challenge.ambient).map_err(Cause::Issuer)?;
+        let owner = self.parts.owner.get().cloned().ok_or(Cause::NotReady)?;
+        let known = challenge.dns_name.as_ref().and_then(|name| self.parts.challenges.known(name));
+        let digest = solver_digest(&self.parts.group, &self.parts.solver, challenge.config.as_ref());
+        let siblings = pending_siblings(&challenge, &digest, known.as_deref().unwrap_or_default());
+        Ok(Job { challenge, config, owner, known, siblings, deadline })
+    }
+
+    /// Writes our value and those of the pending siblings. A sibling that can't be written is left to its own
+    /// `Present`.
+    async fn write(&self, job: &Job, credential: Credential) -> Result<Written, Error> {
+        let Job { challenge, siblings, deadline, .. } = job;
+        let pin = job.config.pin(&challenge.fqdn);
+        let zone = self.parts.records.zone(&credential, &challenge.fqdn, pin, *deadline).await?;
+        let ahead = siblings.iter().map(|value| self.write_one(job, &credential, &zone, value));
+        let (own, ahead) = futures::future::join(
+            self.write_one(job, &credential, &zone, &challenge.value),
+            futures::future::join_all(ahead),
+        )
+        .await;
+        let created = own?;
+        let mut values = vec![challenge.value.clone()];
+        for (value, result) in siblings.iter().zip(ahead) {
+            match result {
+                Ok(_) => values.push(value.clone()),
+                Err(error) => {
+                    tracing::info!(code = error.cause().code(), "a sibling's value is not written ahead");
+                }
+            }
+        }
+        Ok(Written { credential, zone, values, found: created == Created::Existing })
+    }
+
+    /// Writes a value unless this process has already: then the record stands, or the confirmation will tell.
+    async fn write_one(
+        &self,
+        job: &Job,
+        credential: &Credential,
+        zone: &Zone,
+        value: &TxtValue,
+    ) -> Result<Created, Error> {
+        let Job { challenge, config, owner, deadline, .. } = job;
+        let fqdn = &challenge.fqdn;
+        let stands = |writer: &Writer| writer.zone == *zone && writer.credential.id() == credential.id();
+        if let Some(writer) = self.ledger.writer(fqdn, value).filter(stands) {
+            return Ok(writer.created);
+        }
+        let ahead = (*value != challenge.value).then_some(&challenge.value);
+        let comment = Mark::comment(owner, fqdn, value, ahead);
+        let record = NewRecord { value: value.clone(), ttl: config.ttl(), comment };
+        let created = self.parts.records.create(credential, zone, fqdn, record, *deadline).await?;
+        let ahead = challenge.dns_name.clone().zip(ahead.cloned());
+        self.ledger.wrote(
+            fqdn,
+            value,
+            Writer { credential: credential.clone(), zone: zone.clone(), created, ahead },
+        );
+        tracing::info!(?created, ahead = *value != challenge.value, "written");
+        Ok(created)
+    }
+
+    /// Waits until the values are live, and until no resolver can hold an answer without ours.
+    async fn confirm(&self, job: &Job, written: &Written) -> Result<(), Error> {
+        let Job { challenge, deadline, .. } = job;
+        let fqdn = &challenge.fqdn;
+        let mut listed = None;
+        loop {
+            let watch = Watch {
+                zone: &written.zone,
+                fqdn,
+                values: &written.values,
+                seen: self.ledger.seen(fqdn, &written.values),
+            };
+            let sighting = self.parts.propagation.confirm(watch, *deadline).await.inspect_err(|error| {
+                if matches!(error.cause(), Cause::NotLive(_)) {
+                    written.values.iter().for_each(|value| self.ledger.doubt(fqdn, value));
+                }
+            })?;
+            let Some(sighting) = sighting else { return Ok(()) };
+            self.ledger.saw(fqdn, &written.values, sighting.since);
+            if listed.is_none() && (written.found || has_strangers(job, &sighting)) {
+                let records =
+                    self.parts.records.list(&written.credential, &written.zone, fqdn, *deadline).await?;
+                let is_wanted =
+                    |record: &&Record| !written.values.iter().any(|value| value.as_str() == record.value);
+                let others: Vec<_> = records.iter().filter(is_wanted).collect();
+                self.remove_orphans(&written.credential, &written.zone, fqdn, &others, *deadline).await;
+                listed = Some(records);
+            }
+            match self.quiet_at(job, &sighting, listed.as_deref().unwrap_or_default()) {
+                Some(quiet) if quiet > Instant::now() => hold_back(fqdn, quiet, *deadline).await?,
+                _ => {
+                    self.ledger.confirmed(fqdn, &challenge.value);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn quiet_at(&self, job: &Job, sighting: &Sighting, records: &[Record]) -> Option<Instant> {
+        let Challenge { fqdn, value, .. } = &job.challenge;
+        let own = records.iter().find(|record| record.value == value.as_str());
+        let mark = own.and_then(|record| Mark::read(&record.comment, fqdn, &record.value));
+        let served = records.iter().filter(|record| sighting.others.contains(&record.value));
+        let listed: Vec<_> = served.filter_map(|record| challenge_value(fqdn, record)).collect();
+        let writer = self.ledger.writer(fqdn, value);
+        let evidence = Evidence {
+            value,
+            live_since: self.ledger.seen(fqdn, std::slice::from_ref(value)).unwrap_or(sighting.since),
+            mark: mark.as_ref(),
+            ahead_of: writer.as_ref().and_then(|writer| writer.ahead.as_ref()).map(|(_, value)| value),
+            known: job.known.as_deref().unwrap_or_default(),
+            confirmed: &self.ledger.all_confirmed(fqdn),
+            listed: &listed,
+        };
+        evidence.quiet_at(lifetime(job.config.ttl()))
+    }
+}
+
+/// The value of a record that some challenge stands behind: no CA has looked at anything else.
+fn challenge_value(fqdn: &Fqdn, record: &Record) -> Option<TxtValue> {
+    let is_marked = Mark::read(&record.comment, fqdn, &record.value).is_some();
+    TxtValue::parse(&record.value).filter(|value| is_marked || value.is_digest())
+}
+
+/// Whether something is served that neither a Challenge of this cluster nor this request explains.
+fn has_strangers(job: &Job, sighting: &Sighting) -> bool {
+    let known = job.known.as_deref().unwrap_or_default();
+    sighting.others.iter().any(|other| !known.iter().any(|challenge| challenge.value.as_str() == other))
+}
+
+async fn hold_back(fqdn: &Fqdn, quiet: Instant, deadline: Deadline) -> Result<(), Error> {
+    let wait = quiet.saturating_duration_since(Instant::now());
+    tracing::info!(?wait, "held back: a resolver may hold an answer without this value");
+    if deadline.sleep_until(quiet).await.is_err() {
+        tokio::time::sleep_until(deadline.instant()).await;
+        return Err(Cause::HeldBack(fqdn.clone()).into());
+    }
+    Ok(())
+}
+
+/// How long a resolver may hold an answer: the record's time to live, which for "automatic" is 300 s
+/// (<https://developers.cloudflare.com/dns/manage-dns-records/reference/ttl/>), and no less than the 60 s of the
+/// records of other tools.
+fn lifetime(ttl: u32) -> Duration {
+    Duration::from_secs(if ttl == 1 { 300 } else { u64::from(ttl.max(60)) })
+}

@@ -1,0 +1,129 @@
+//! Names that several challenges share (`example.com` and `*.example.com`, a re-issue, two clusters).
+//!
+//! The CA asks a name as soon as one of its challenges is confirmed, and its resolver holds what it got for the
+//! record's time to live. A value that was not yet served then is not in that answer: the CA would judge the next
+//! challenge by it and fail. So a success waits until every such answer has run out, unless its value was served
+//! already when the earlier one was confirmed; and to make that the normal case, the first `Present` of a name writes
+//! the values of its pending siblings too ("ahead").
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::ledger::Confirmed;
+use super::mark::Mark;
+use super::port::{LiveChallenge, Stage};
+use crate::challenge::{Challenge, TxtValue};
+
+/// Another value at the name that was confirmed when ours may not have been served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rival {
+    /// When it was deleted, if it was.
+    gone: Option<Instant>,
+}
+
+/// What is known about the other values at the name of the value that is being presented.
+#[derive(Debug)]
+pub(crate) struct Evidence<'a> {
+    /// The value that is being presented.
+    pub(crate) value: &'a TxtValue,
+    /// Since when this process has seen it at every name server.
+    pub(crate) live_since: Instant,
+    /// The mark of its record, where that has been read.
+    pub(crate) mark: Option<&'a Mark>,
+    /// In which value's `Present` this process wrote it ahead.
+    pub(crate) ahead_of: Option<&'a TxtValue>,
+    /// The name's Challenges, where they can be watched.
+    pub(crate) known: &'a [LiveChallenge],
+    /// The values that this process confirmed.
+    pub(crate) confirmed: &'a [Confirmed],
+    /// Values both served and listed by the API.
+    pub(crate) listed: &'a [TxtValue],
+}
+
+impl Evidence<'_> {
+    /// When no resolver can hold an answer without the value any more; `None` if none ever could.
+    pub(crate) fn quiet_at(&self, lifetime: Duration) -> Option<Instant> {
+        let expires = |rival: Rival| {
+            let last_asked =
+                rival.gone.map_or(self.live_since, |gone| self.live_since.min(gone + DELETE_SPREADS));
+            last_asked + lifetime
+        };
+        self.rivals().into_iter().map(expires).max()
+    }
+
+    fn rivals(&self) -> Vec<Rival> {
+        let mut rivals = Vec::new();
+        let ours =
+            self.confirmed.iter().filter(|other| other.value != *self.value && self.live_since > other.at);
+        rivals.extend(ours.map(|other| Rival { gone: other.gone }));
+        if !self.was_written_ahead() {
+            let others = self.known.iter().filter(|other| other.value != *self.value);
+            rivals.extend(others.filter(|other| !self.is_ours(&other.value)).filter_map(rival));
+        }
+        let strangers = self.listed.iter().filter(|value| *value != self.value && !self.is_explained(value));
+        rivals.extend(strangers.map(|_| Rival { gone: None }));
+        rivals
+    }
+
+    /// Whether our value was served when the first of the name's Challenges was confirmed: it was written ahead in
+    /// that one's `Present`, which confirms all the values it wrote. What was confirmed still earlier, that `Present`
+    /// waited out; what was confirmed later, was with ours in place.
+    fn was_written_ahead(&self) -> bool {
+        self.known.iter().filter(|other| has_been_presented(other)).any(|other| {
+            self.mark.is_some_and(|mark| mark.is_with(&other.value)) || self.ahead_of == Some(&other.value)
+        })
+    }
+
+    /// Whether this process confirmed the value itself, and so knows exactly when.
+    fn is_ours(&self, value: &TxtValue) -> bool {
+        self.confirmed.iter().any(|other| other.value == *value)
+    }
+
+    fn is_explained(&self, value: &TxtValue) -> bool {
+        self.is_ours(value) || self.known.iter().any(|other| other.value == *value)
+    }
+}
+
+/// The pending siblings of a challenge: same name, namespace, solver and configuration, so that their `Present` would
+/// write to the same place with the same credential. None unless the challenge itself is one of the cluster's.
+pub(crate) fn pending_siblings(
+    challenge: &Challenge,
+    solver: &[u8; 32],
+    known: &[LiveChallenge],
+) -> Vec<TxtValue> {
+    let Some(own) = known.iter().find(|other| other.value == challenge.value && other.solver == *solver)
+    else {
+        return Vec::new();
+    };
+    let is_sibling = |other: &&LiveChallenge| {
+        other.value != own.value
+            && other.solver == own.solver
+            && other.namespace == own.namespace
+            && other.stage == Stage::Pending
+    };
+    let mut values: Vec<_> = known.iter().filter(is_sibling).map(|other| other.value.clone()).collect();
+    values.sort();
+    values.dedup();
+    values.truncate(MAX_SIBLINGS);
+    values
+}
+
+fn rival(challenge: &LiveChallenge) -> Option<Rival> {
+    match challenge.stage {
+        Stage::Presented(_) => Some(Rival { gone: None }),
+        Stage::Over { at, presented: Some(_) } => Some(Rival { gone: Some(at) }),
+        Stage::Pending | Stage::Over { presented: None, .. } => None,
+    }
+}
+
+fn has_been_presented(challenge: &LiveChallenge) -> bool {
+    rival(challenge).is_some()
+}
+
+/// How long after our delete a name server may still serve a value.
+const DELETE_SPREADS: Duration = Duration::from_secs(30);
+
+/// One certificate has two challenges of a name; re-issues at the same moment add some. The sum of a name's values
+/// must stay under 8,192 characters.
+const MAX_SIBLINGS: usize = 16;

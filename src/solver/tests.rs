@@ -1,0 +1,7 @@
+//! The solver against hand-written fakes, on paused time.
+
+mod clean_up;
+mod fakes;
+mod present;
+mod shared;
+mod tidy;

@@ -1,0 +1,66 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::fakes::{A, B, NAME, World, clean_up, fqdn, owner_id, present};
+use crate::challenge::TxtValue;
+use crate::solver::mark::{Mark, OwnerId};
+use crate::solver::port::Stage;
+
+const BUDGET: Duration = Duration::from_secs(30);
+
+#[tokio::test(start_paused = true)]
+async fn a_value_written_ahead_goes_with_its_challenge() {
+    let world = World::new();
+    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Pending)]);
+    let solver = world.solver();
+    present(&solver, A).await.unwrap();
+    solver.remove_unpresented(BUDGET).await;
+    assert_eq!(world.values(), [A, B]);
+    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Over { at: Instant::now(), presented: None })]);
+    solver.remove_unpresented(BUDGET).await;
+    assert_eq!(world.values(), [A]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_challenges_cannot_be_watched_nothing_is_removed() {
+    let world = World::new();
+    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Pending)]);
+    let solver = world.solver();
+    present(&solver, A).await.unwrap();
+    world.with(|state| state.challenges = None);
+    solver.remove_unpresented(BUDGET).await;
+    assert_eq!(world.values(), [A, B]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_crash_left_goes_with_the_next_clean_up() {
+    let world = World::new();
+    world.set_challenges(&[(A, Stage::Pending)]);
+    leave(&world, "orphan", &owner_id());
+    leave(&world, "foreign", &OwnerId::parse("other").unwrap());
+    world.put("handmade", "by hand");
+    leave(&world, B, &owner_id());
+    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Presented(None))]);
+    let solver = world.solver();
+
+    clean_up(&solver, A).await.unwrap();
+    assert_eq!(world.values(), [B, "foreign", "handmade", "orphan"], "none is old enough");
+    tokio::time::advance(Duration::from_mins(1)).await;
+    clean_up(&solver, A).await.unwrap();
+    assert_eq!(world.values(), [B, "foreign", "handmade"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_right_to_read_challenges_nothing_is_an_orphan() {
+    let world = World::new();
+    leave(&world, "orphan", &owner_id());
+    tokio::time::advance(Duration::from_mins(1)).await;
+    clean_up(&world.solver(), A).await.unwrap();
+    assert_eq!(world.values(), ["orphan"]);
+}
+
+fn leave(world: &World, value: &str, owner: &OwnerId) {
+    let comment = Mark::comment(owner, &fqdn(NAME), &TxtValue::parse(value).unwrap(), None);
+    world.put(value, &comment);
+}
