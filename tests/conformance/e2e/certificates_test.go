@@ -47,7 +47,7 @@ func certificates() []certificate {
 
 // zones are those of all tests of the package.
 func zones() []string {
-	all := []string{killZone, killPairZone}
+	all := []string{killZone, killPairZone, recordedZone, askedZone}
 	for _, c := range certificates() {
 		all = append(all, c.zone)
 	}
@@ -74,10 +74,10 @@ func (c certificate) issuer() string {
 // a minute or two in cert-manager, and do so together.
 func TestCertificates(t *testing.T) {
 	immediately := time.Duration(0)
-	newIssuer(t, "immediate-1", running.one, &immediately)
-	newIssuer(t, "immediate-2", running.two, &immediately)
-	newIssuer(t, "checking-1", running.one, nil)
-	newIssuer(t, "checking-2", running.two, nil)
+	newIssuer(t, "immediate-1", running.acme, running.one, &immediately)
+	newIssuer(t, "immediate-2", running.acme, running.two, &immediately)
+	newIssuer(t, "checking-1", running.acme, running.one, nil)
+	newIssuer(t, "checking-2", running.acme, running.two, nil)
 	for _, c := range certificates() {
 		t.Run(fmt.Sprintf("%s, check %s, instances %d", c.title, c.check, c.instances), func(t *testing.T) {
 			if c.check == ownCheck {

@@ -15,6 +15,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"cloudflare-webhook.test/conformance/internal/cluster"
 	"cloudflare-webhook.test/conformance/internal/poll"
 	"cloudflare-webhook.test/conformance/internal/webhook"
 )
@@ -25,7 +26,7 @@ const namespace = "default"
 // newIssuer makes a ClusterIssuer that solves by the deployment's webhook, and waits until it has an
 // account. With a wait, cert-manager checks nothing itself and sends the challenge to the ACME server
 // that long after Present; the field stands beside dns01, not in it.
-func newIssuer(t *testing.T, name string, deployment *webhook.Deployment, wait *time.Duration) {
+func newIssuer(t *testing.T, name string, server *cluster.ACME, deployment *webhook.Deployment, wait *time.Duration) {
 	t.Helper()
 	config, err := json.Marshal(map[string]any{"apiTokenSecretRef": map[string]string{"name": secretName, "key": secretKey}})
 	if err != nil {
@@ -43,8 +44,8 @@ func newIssuer(t *testing.T, name string, deployment *webhook.Deployment, wait *
 	_, err = issuers.Create(t.Context(), &cmapi.ClusterIssuer{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: cmapi.IssuerSpec{IssuerConfig: cmapi.IssuerConfig{ACME: &cmacme.ACMEIssuer{
-			Server:     running.acme.Directory,
-			CABundle:   running.acme.Authority.PEM,
+			Server:     server.Directory,
+			CABundle:   server.Authority.PEM,
 			PrivateKey: cmmeta.SecretKeySelector{LocalObjectReference: cmmeta.LocalObjectReference{Name: name + "-account"}},
 			Solvers:    []cmacme.ACMEChallengeSolver{solver},
 		}}},

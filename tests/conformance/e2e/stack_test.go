@@ -44,13 +44,13 @@ func start(ctx context.Context, directory string, zones []string) (*stack, error
 	if err := s.InstallCRDs(); err != nil {
 		return s, fmt.Errorf("cert-manager's types: %w", err)
 	}
-	if s.acme, err = s.StartACME(emulator.Resolver); err != nil {
+	if s.acme, err = s.StartACME("pebble", 14000, emulator.Resolver); err != nil {
 		return s, err
 	}
 	if err := s.deploy(ctx); err != nil {
 		return s, err
 	}
-	return s, s.StartCertManager(ctx, webhook.CallerRole(s.one.Group, s.two.Group))
+	return s, s.StartCertManager(ctx, webhook.CallerRole(s.one.Group, s.two.Group, recordedGroup))
 }
 
 func (s *stack) deploy(ctx context.Context) error {

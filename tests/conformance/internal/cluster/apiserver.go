@@ -44,7 +44,7 @@ func AggregationFlags(authority string, proxy pki.Pair) []string {
 
 func (c *Cluster) startEtcd(ctx context.Context) error {
 	// The data of a test need not survive a power cut, and a shared disk makes fsync slow.
-	etcd, err := c.start("etcd", nil,
+	etcd, err := c.start("etcd", "etcd", nil,
 		"--data-dir="+filepath.Join(c.Directory, "etcd"), "--unsafe-no-fsync", "--log-level=warn",
 		"--listen-client-urls=http://"+etcdAddress, "--advertise-client-urls=http://"+etcdAddress,
 		"--listen-peer-urls=http://127.0.0.1:0")
@@ -79,7 +79,7 @@ func (c *Cluster) startAPIServer(ctx context.Context) error {
 		"--service-account-key-file=" + k.account.CertFile,
 		"--service-account-signing-key-file=" + k.account.KeyFile,
 	}, AggregationFlags(k.frontProxy.File, k.proxy)...)
-	server, err := c.start("kube-apiserver", nil, arguments...)
+	server, err := c.start("kube-apiserver", "kube-apiserver", nil, arguments...)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (c *Cluster) startControllerManager(context.Context) error {
 	if err := WriteKubeconfig(kubeconfig, c.Admin); err != nil {
 		return err
 	}
-	_, err := c.start("kube-controller-manager", nil,
+	_, err := c.start("kube-controller-manager", "kube-controller-manager", nil,
 		"--kubeconfig="+kubeconfig, "--authentication-kubeconfig="+kubeconfig, "--authorization-kubeconfig="+kubeconfig,
 		"--controllers=namespace-controller,garbage-collector-controller",
 		"--leader-elect=false", "--bind-address=127.0.0.1", "--cert-dir="+c.Directory)

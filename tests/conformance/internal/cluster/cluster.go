@@ -25,6 +25,8 @@ type Cluster struct {
 	Directory string
 	// Admin may do everything.
 	Admin *rest.Config
+	// FrontProxy is the certificate by which the API server shows itself to aggregated ones.
+	FrontProxy pki.Pair
 	Clients
 
 	binaries  string
@@ -72,6 +74,7 @@ func Start(ctx context.Context, directory string) (*Cluster, error) {
 	if c.keys, err = newKeys(directory); err != nil {
 		return nil, err
 	}
+	c.FrontProxy = c.keys.proxy
 	for _, step := range []func(context.Context) error{c.startEtcd, c.startAPIServer, c.startControllerManager} {
 		if err := step(ctx); err != nil {
 			return c, err
@@ -98,8 +101,9 @@ func Tails(directory string, lines int) string {
 	return all
 }
 
-func (c *Cluster) start(name string, environment []string, arguments ...string) (*process.Process, error) {
-	running, err := process.Start(c.Directory, name, filepath.Join(c.binaries, name), environment, arguments...)
+// start runs one of the stack's programs under the name given.
+func (c *Cluster) start(name, program string, environment []string, arguments ...string) (*process.Process, error) {
+	running, err := process.Start(c.Directory, name, filepath.Join(c.binaries, program), environment, arguments...)
 	if err == nil {
 		c.processes = append(c.processes, running)
 	}

@@ -26,11 +26,12 @@ type Deployment struct {
 	// Addresses has an address for each instance.
 	Addresses []string
 	Instances []*Instance
+	// Serving is the certificate that the API server expects.
+	Serving pki.Pair
 
 	clients    cluster.Clients
 	directory  string
 	authority  *pki.Authority
-	serving    pki.Pair
 	kubeconfig string
 }
 
@@ -47,7 +48,7 @@ func New(ctx context.Context, admin *rest.Config, clients cluster.Clients, direc
 		return nil, err
 	}
 	host := fmt.Sprintf("%s.%s.svc", service, namespace)
-	if d.serving, err = d.authority.Issue(namespace+"-serving", pki.Leaf{Name: host, Hosts: []string{host}}); err != nil {
+	if d.Serving, err = d.authority.Issue(namespace+"-serving", pki.Leaf{Name: host, Hosts: []string{host}}); err != nil {
 		return nil, err
 	}
 	identity, err := account(ctx, clients, namespace, secrets)
