@@ -110,7 +110,11 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
 fn is_refusal(error: &Error) -> bool {
     matches!(
         error.cause(),
-        Cause::CredentialRefused | Cause::AddressRefused | Cause::ZoneDenied(_) | Cause::NoZone(_)
+        Cause::CredentialRefused
+            | Cause::AddressRefused
+            | Cause::ZoneDenied(_)
+            | Cause::ZonesHidden(_)
+            | Cause::NoZone(_)
     )
 }
 

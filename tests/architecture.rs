@@ -104,7 +104,8 @@ fn sources() -> Vec<(String, PathBuf, String)> {
         let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
         (room, path, text)
     };
-    let is_test = |path: &PathBuf| path.components().any(|part| part.as_os_str() == "tests");
+    let is_test =
+        |path: &PathBuf| path.with_extension("").components().any(|part| part.as_os_str() == "tests");
     files
         .into_iter()
         .filter(|path| !is_test(&path.strip_prefix(root()).unwrap().to_owned()))

@@ -84,7 +84,8 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
 
     /// A refused token may be repaired within minutes, so a refusal counts only once it has lasted.
     fn judge(&self, error: Error, credential: CredentialId) -> Failure {
-        if !matches!(error.cause(), Cause::CredentialRefused | Cause::AddressRefused | Cause::ZoneDenied(_)) {
+        let is_refusal = super::is_refusal(&error) && !matches!(error.cause(), Cause::NoZone(_));
+        if !is_refusal {
             return error.into();
         }
         let since = self.refused.get(&credential).unwrap_or_else(|| {

@@ -116,6 +116,8 @@ pub enum Cause {
     ZoneDenied(Fqdn),
     #[error("no zone for {0} is visible to the credential")]
     NoZone(Fqdn),
+    #[error("the credential may not list zones to find the one that holds {0}")]
+    ZonesHidden(Fqdn),
     #[error("several zones named {0} are visible to the credential")]
     ManyZones(Fqdn),
     #[error("zone {zone} is {status} at Cloudflare, not active")]
@@ -204,6 +206,7 @@ impl Cause {
             Self::Unavailable => ("CFW-310", Retry, "It is tried again; if it stays, check the way from the webhook to api.cloudflare.com on port 443, or the proxy."),
             Self::QuotaExceeded(_) => ("CFW-311", Configuration, "Delete records that are no longer needed, or use a larger plan."),
             Self::RecordRefused { .. } => ("CFW-312", Configuration, "See Cloudflare's documentation of the code."),
+            Self::ZonesHidden(_) => ("CFW-313", Denied, "Give the token Zone / Zone / Read too, or pin the zone's id in config.zones."),
 
             Self::NotLive(_) => ("CFW-401", Retry, "It is tried again, the record stays; if it stays so, see the log for the name servers that lack it."),
             Self::NotDelegated(_) => ("CFW-402", Configuration, "Set the name servers that Cloudflare assigned to the zone at the registrar, or set --dns01-recursive-nameservers if the cluster's resolver serves a zone of its own by this name."),
@@ -316,6 +319,7 @@ mod tests {
             Cause::Unavailable,
             Cause::QuotaExceeded(zone()),
             Cause::RecordRefused { code: 9000 },
+            Cause::ZonesHidden(fqdn()),
             Cause::NotLive(fqdn()),
             Cause::NotDelegated(zone()),
             Cause::Unreachable(zone()),

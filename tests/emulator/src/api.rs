@@ -14,19 +14,12 @@ use crate::timeline::Event;
 /// Handles one call. Half of the latency passes before the effect, half after it.
 pub(crate) async fn handle(shared: Shared, mut call: Call) -> Reply {
     let arrived = call.now;
-    let target = if call.query.is_empty() {
-        call.path.clone()
-    } else {
-        format!("{}?{}", call.path, call.query)
-    };
+    let target =
+        if call.query.is_empty() { call.path.clone() } else { format!("{}?{}", call.path, call.query) };
     let (fault, latency) = {
         let mut state = shared.lock();
         state.stats.api_calls += 1;
-        *state
-            .stats
-            .api_calls_by_endpoint
-            .entry(endpoint(&call.method, &call.path))
-            .or_default() += 1;
+        *state.stats.api_calls_by_endpoint.entry(endpoint(&call.method, &call.path)).or_default() += 1;
         let fault = state.faults.for_call(call.method.as_str(), &target);
         (fault, Duration::from_millis(state.settings.latency_ms))
     };
@@ -61,9 +54,7 @@ fn take_effect(shared: &Shared, call: &Call, fault: Option<&Action>) -> Reply {
         (Some(mut instead), _) => {
             if instead.content_type == "application/json" {
                 let limit = state.settings.rate_limit.clone();
-                instead
-                    .headers
-                    .extend(state.limits.headers(limit.as_ref(), None, call.now));
+                instead.headers.extend(state.limits.headers(limit.as_ref(), None, call.now));
             }
             instead
         }
@@ -71,11 +62,7 @@ fn take_effect(shared: &Shared, call: &Call, fault: Option<&Action>) -> Reply {
         (None, None) => return Reply::Reset, // cannot be: without a stand-in it applies
     };
     state.add_edge_headers(&mut answer);
-    if matches!(fault, Some(Action::Cut)) {
-        Reply::Cut(answer)
-    } else {
-        Reply::Answer(answer)
-    }
+    if matches!(fault, Some(Action::Cut)) { Reply::Cut(answer) } else { Reply::Answer(answer) }
 }
 
 impl State {
@@ -86,10 +73,7 @@ impl State {
             ("cf-ray", ray),
             ("server", "cloudflare".to_owned()),
             ("cf-cache-status", "DYNAMIC".to_owned()),
-            (
-                "cache-control",
-                "no-store, no-cache, must-revalidate, post-check=0, pre-check=0".to_owned(),
-            ),
+            ("cache-control", "no-store, no-cache, must-revalidate, post-check=0, pre-check=0".to_owned()),
             ("expires", "Sun, 25 Jan 1981 05:00:00 GMT".to_owned()),
             ("pragma", "no-cache".to_owned()),
             ("vary", "Accept-Encoding".to_owned()),
@@ -104,25 +88,12 @@ impl State {
             Reply::Answer(answer) | Reply::Cut(answer) => answer.status,
             Reply::Reset => 0,
         };
-        let key = if status == 0 {
-            "reset".to_owned()
-        } else {
-            status.to_string()
-        };
+        let key = if status == 0 { "reset".to_owned() } else { status.to_string() };
         *self.stats.answers_by_status.entry(key).or_default() += 1;
         let ms = self.clock.ms(arrived);
         let took_ms = self.clock.ms(Instant::now()).saturating_sub(ms);
         let method = call.method.to_string();
-        self.timeline.add(
-            arrived,
-            Event::Api {
-                ms,
-                took_ms,
-                method,
-                path,
-                status,
-            },
-        );
+        self.timeline.add(arrived, Event::Api { ms, took_ms, method, path, status });
     }
 }
 

@@ -56,11 +56,7 @@ impl Credentials {
         switches: &Switches,
     ) -> Result<Actor, ApiError> {
         if let Some(authorization) = headers.get("authorization") {
-            let value = authorization
-                .to_str()
-                .ok()
-                .and_then(bearer)
-                .ok_or_else(malformed_authorization)?;
+            let value = authorization.to_str().ok().and_then(bearer).ok_or_else(malformed_authorization)?;
             return self.by_token(value, peer, now, surface, switches);
         }
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
@@ -71,11 +67,9 @@ impl Credentials {
             }
             (Some(email), Some(key)) => self.by_key(email, key),
             // [G]
-            _ => Err(ApiError::gateway(
-                400,
-                9106,
-                "Missing X-Auth-Key, X-Auth-Email or Authorization headers",
-            )),
+            _ => {
+                Err(ApiError::gateway(400, 9106, "Missing X-Auth-Key, X-Auth-Email or Authorization headers"))
+            }
         }
     }
 
@@ -107,27 +101,19 @@ impl Credentials {
         if config.status != TokenStatus::Active && surface != Surface::Verify {
             return Err(ApiError::gateway(403, 9109, "Invalid access token"));
         }
-        let own = config
-            .is_account_owned()
-            .then(|| format!("token:{}", crate::derived_id(value)));
+        let own = config.is_account_owned().then(|| format!("token:{}", crate::derived_id(value)));
         Ok(Actor {
             user: own.unwrap_or_else(|| user(config.user.as_deref(), &config.account)),
             account: config.account.clone(),
-            zones: config
-                .zones
-                .iter()
-                .map(|zone| zone.to_ascii_lowercase())
-                .collect(),
+            zones: config.zones.iter().map(|zone| zone.to_ascii_lowercase()).collect(),
             permissions: config.permissions.clone(),
             token: Some(config.clone()),
         })
     }
 
     fn by_key(&self, email: &str, key: &str) -> Result<Actor, ApiError> {
-        let known = self
-            .keys
-            .iter()
-            .find(|known| known.key == key && known.email.eq_ignore_ascii_case(email));
+        let known =
+            self.keys.iter().find(|known| known.key == key && known.email.eq_ignore_ascii_case(email));
         if let Some(known) = known {
             return Ok(Actor {
                 user: user(known.user.as_deref(), &known.account),

@@ -37,36 +37,21 @@ impl Reply {
     }
 
     fn answer(answers: Vec<Record>) -> Self {
-        Self {
-            authoritative: true,
-            answers,
-            ..Self::code(ResponseCode::NoError)
-        }
+        Self { authoritative: true, answers, ..Self::code(ResponseCode::NoError) }
     }
 
     /// A denial carries the zone's SOA, by which it is cached (RFC 2308 §3).
     fn denial(rcode: ResponseCode, soa: Record) -> Self {
-        Self {
-            authoritative: true,
-            authorities: vec![soa],
-            ..Self::code(rcode)
-        }
+        Self { authoritative: true, authorities: vec![soa], ..Self::code(rcode) }
     }
 }
 
 impl State {
     /// What this server (by its place in the list) answers; RD is ignored, RA is never set.
     pub(crate) fn authority(&self, server: usize, name: &Name, kind: RecordType, from: Vantage<'_>) -> Reply {
-        let host = self
-            .servers
-            .get(server)
-            .map(|server| server.name.as_str())
-            .unwrap_or_default();
+        let host = self.servers.get(server).map(|server| server.name.as_str()).unwrap_or_default();
         let text = from_wire(name);
-        let zones = self
-            .zones
-            .iter()
-            .filter(|zone| zone.is_served_by(host) && is_within(&text, &zone.name));
+        let zones = self.zones.iter().filter(|zone| zone.is_served_by(host) && is_within(&text, &zone.name));
         let Some(zone) = zones.max_by_key(|zone| zone.name.len()) else {
             return Reply::code(ResponseCode::Refused); // [C]
         };
@@ -87,11 +72,7 @@ impl State {
             return Vec::new();
         };
         let answer = |(index, server): (usize, &crate::propagation::Server)| {
-            let from = Vantage {
-                servers: &[index],
-                extra: std::time::Duration::ZERO,
-                now,
-            };
+            let from = Vantage { servers: &[index], extra: std::time::Duration::ZERO, now };
             let reply = self.authority(index, &wire, kind, from);
             Visible {
                 server: server.name.clone(),
@@ -130,13 +111,8 @@ impl State {
         let Some(wire) = to_wire(host) else {
             return Vec::new();
         };
-        let known = self
-            .servers
-            .iter()
-            .filter(|server| server.name.eq_ignore_ascii_case(host));
-        known
-            .map(|server| Record::from_rdata(wire.clone(), NS_TTL, server.address.into()))
-            .collect()
+        let known = self.servers.iter().filter(|server| server.name.eq_ignore_ascii_case(host));
+        known.map(|server| Record::from_rdata(wire.clone(), NS_TTL, server.address.into())).collect()
     }
 }
 
@@ -158,16 +134,10 @@ impl Zone {
             }
             let Some(records) = self.at_or_wildcard(&text, from) else {
                 let exists = apex || self.published.any_below(&text, from);
-                let rcode = if exists {
-                    ResponseCode::NoError
-                } else {
-                    ResponseCode::NXDomain
-                };
+                let rcode = if exists { ResponseCode::NoError } else { ResponseCode::NXDomain };
                 return self.denial(rcode, answers, from);
             };
-            let alias = records
-                .iter()
-                .find(|record| record.kind == "CNAME" && kind != RecordType::CNAME);
+            let alias = records.iter().find(|record| record.kind == "CNAME" && kind != RecordType::CNAME);
             if let Some(alias) = alias {
                 answers.extend(to_record(&owner, alias));
                 let target = alias.content.to_ascii_lowercase();
@@ -219,10 +189,7 @@ impl Zone {
 
     fn denial(&self, rcode: ResponseCode, answers: Vec<Record>, from: Vantage<'_>) -> Reply {
         match self.soa(from) {
-            Some(soa) => Reply {
-                answers,
-                ..Reply::denial(rcode, soa)
-            },
+            Some(soa) => Reply { answers, ..Reply::denial(rcode, soa) },
             None => Reply::code(ResponseCode::ServFail),
         }
     }
@@ -240,19 +207,12 @@ impl Zone {
             604_800,
             self.soa_minimum,
         );
-        Some(Record::from_rdata(
-            to_wire(&self.name)?,
-            self.soa_minimum.min(SOA_TTL),
-            RData::SOA(soa),
-        ))
+        Some(Record::from_rdata(to_wire(&self.name)?, self.soa_minimum.min(SOA_TTL), RData::SOA(soa)))
     }
 
     fn name_server_records(&self) -> Vec<Record> {
-        let shown = if self.vanity_name_servers.is_empty() {
-            &self.name_servers
-        } else {
-            &self.vanity_name_servers
-        };
+        let shown =
+            if self.vanity_name_servers.is_empty() { &self.name_servers } else { &self.vanity_name_servers };
         ns_records(&self.name, shown)
     }
 }
@@ -263,9 +223,7 @@ pub(crate) fn ns_records(owner: &str, hosts: &[String]) -> Vec<Record> {
         return Vec::new();
     };
     let hosts = hosts.iter().filter_map(|host| to_wire(host));
-    hosts
-        .map(|host| Record::from_rdata(owner.clone(), NS_TTL, RData::NS(NS(host))))
-        .collect()
+    hosts.map(|host| Record::from_rdata(owner.clone(), NS_TTL, RData::NS(NS(host)))).collect()
 }
 
 /// A record as it goes on the wire; `None` for content that cannot.

@@ -39,11 +39,7 @@ pub(crate) struct Shape {
 impl BatchBody {
     /// The writes, in the order in which they apply.
     pub(crate) fn into_ops(self, plan: Plan, switches: &Switches) -> Result<(Vec<Op>, Shape), ApiError> {
-        let shape = Shape {
-            deletes: self.deletes.len(),
-            patches: self.patches.len(),
-            puts: self.puts.len(),
-        };
+        let shape = Shape { deletes: self.deletes.len(), patches: self.patches.len(), puts: self.puts.len() };
         let total = shape.deletes + shape.patches + shape.puts + self.posts.len();
         let most = if plan == Plan::Free { 200 } else { 3500 };
         if total > most {
@@ -83,7 +79,5 @@ impl BatchResult {
 }
 
 fn id(body: &Body) -> Result<String, ApiError> {
-    body.id
-        .clone()
-        .ok_or_else(|| ApiError::dns(400, 9207, "id is a required field."))
+    body.id.clone().ok_or_else(|| ApiError::dns(400, 9207, "id is a required field."))
 }

@@ -41,22 +41,14 @@ impl State {
             (&Method::GET, "/stats") => return Ok(Answer::json(200, &self.stats(now))),
             (&Method::POST, "/stats/reset") => self.reset_stats(),
             (&Method::GET, "/records") => {
-                let zone = query
-                    .get("zone")
-                    .and_then(|zone| self.zone(zone))
-                    .ok_or_else(|| missing("zone"))?;
-                let records: Vec<_> = self.zones[zone]
-                    .records
-                    .values()
-                    .map(|record| &record.view)
-                    .collect();
+                let zone =
+                    query.get("zone").and_then(|zone| self.zone(zone)).ok_or_else(|| missing("zone"))?;
+                let records: Vec<_> = self.zones[zone].records.values().map(|record| &record.view).collect();
                 return Ok(Answer::json(200, &records));
             }
             (&Method::POST, "/records") => {
                 let record: RecordConfig = body(call)?;
-                let id = self
-                    .add_record(&record)
-                    .map_err(|error| (400, error.to_string()))?;
+                let id = self.add_record(&record).map_err(|error| (400, error.to_string()))?;
                 return Ok(Answer::json(200, &json!({"id": id})));
             }
             (&Method::DELETE, "/records") => {
@@ -70,10 +62,7 @@ impl State {
             (&Method::GET, "/settings") => {}
             (&Method::PATCH, "/settings") => {
                 let patch: Value = body(call)?;
-                self.settings = self
-                    .settings
-                    .merged(&patch)
-                    .map_err(|error| (400, error.to_string()))?;
+                self.settings = self.settings.merged(&patch).map_err(|error| (400, error.to_string()))?;
             }
             (&Method::GET, "/faults") => return Ok(Answer::json(200, &self.faults.list())),
             (&Method::POST, "/faults") => {
@@ -85,11 +74,7 @@ impl State {
             (&Method::DELETE, "/faults") => self.faults.clear(),
             (&Method::GET, "/visible") => {
                 let name = query.get("name").ok_or_else(|| missing("name"))?;
-                let kind = query
-                    .get("type")
-                    .unwrap_or("TXT")
-                    .parse()
-                    .map_err(|_| missing("type"))?;
+                let kind = query.get("type").unwrap_or("TXT").parse().map_err(|_| missing("type"))?;
                 return Ok(Answer::json(200, &self.visible(name, kind, now)));
             }
             (&Method::POST, "/publish") => self.arrive(query.get("server"), now),
@@ -113,10 +98,7 @@ impl State {
 
     pub(crate) fn stats(&self, now: Instant) -> Stats {
         let rate_limit_left = self.limits.left(self.settings.rate_limit.as_ref(), now);
-        Stats {
-            rate_limit_left,
-            ..self.stats.clone()
-        }
+        Stats { rate_limit_left, ..self.stats.clone() }
     }
 
     /// Counts and events start anew, and so do the rate limits' windows.
@@ -134,12 +116,8 @@ impl State {
         let index = self.zone(&patch.name)?;
         let zone = &mut self.zones[index];
         zone.status = patch.status.unwrap_or(zone.status);
-        zone.name_servers = patch
-            .name_servers
-            .unwrap_or(std::mem::take(&mut zone.name_servers));
-        zone.delegated_to = patch
-            .delegated_to
-            .unwrap_or(std::mem::take(&mut zone.delegated_to));
+        zone.name_servers = patch.name_servers.unwrap_or(std::mem::take(&mut zone.name_servers));
+        zone.delegated_to = patch.delegated_to.unwrap_or(std::mem::take(&mut zone.delegated_to));
         Some(())
     }
 }

@@ -109,9 +109,7 @@ fn respond(shared: &Shared, role: Role, packet: &[u8], transport: Transport) -> 
         Ok(query) if query.metadata.message_type == MessageType::Query => query,
         Ok(_) => return None,
         Err(_) => {
-            let id = packet
-                .first_chunk::<2>()
-                .map(|bytes| u16::from_be_bytes(*bytes))?;
+            let id = packet.first_chunk::<2>().map(|bytes| u16::from_be_bytes(*bytes))?;
             let error = Message::error_msg(id, OpCode::Query, ResponseCode::FormErr);
             return Some((error.to_vec().ok()?, Duration::ZERO));
         }
@@ -172,13 +170,7 @@ impl State {
         };
         let transport = if transport == Transport::Udp { "udp" } else { "tcp" };
         let (name, kind) = (from_wire(&question.name), question.query_type);
-        let asked = Asked {
-            server: &server,
-            address,
-            transport,
-            name: &name,
-            kind: &kind.to_string(),
-        };
+        let asked = Asked { server: &server, address, transport, name: &name, kind: &kind.to_string() };
         let fault = self.faults.for_query(asked);
         let outcome = match fault {
             Some(Action::Silent) => None,
@@ -188,11 +180,7 @@ impl State {
             other => {
                 let reply = match role {
                     Role::Authority(index) => {
-                        let from = Vantage {
-                            servers: &[index],
-                            extra: Duration::ZERO,
-                            now,
-                        };
+                        let from = Vantage { servers: &[index], extra: Duration::ZERO, now };
                         self.authority(index, &question.name, kind, from)
                     }
                     Role::Resolver => self.resolve(&question.name, kind, now),
@@ -228,17 +216,9 @@ fn intercepted(question: &Query, values: &[String]) -> Reply {
         let txt = TXT::from_bytes(value.as_bytes().chunks(255).collect());
         Record::from_rdata(question.name.clone(), 60, RData::TXT(txt))
     };
-    let rcode = if values.is_empty() {
-        ResponseCode::NXDomain
-    } else {
-        ResponseCode::NoError
-    };
+    let rcode = if values.is_empty() { ResponseCode::NXDomain } else { ResponseCode::NoError };
     let answers = values.iter().map(record).collect();
-    Reply {
-        recursion_available: true,
-        answers,
-        ..Reply::code(rcode)
-    }
+    Reply { recursion_available: true, answers, ..Reply::code(rcode) }
 }
 
 const TCP_IDLE: Duration = Duration::from_secs(10);

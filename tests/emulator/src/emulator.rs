@@ -88,18 +88,12 @@ impl Emulator {
             (Some(cert), Some(key)) => Some(acceptor(cert, key).map_err(StartError::Tls)?),
             (None, None) => None,
             _ => {
-                return Err(StartError::Tls(
-                    "one of tls_cert and tls_key is missing".to_owned(),
-                ));
+                return Err(StartError::Tls("one of tls_cert and tls_key is missing".to_owned()));
             }
         };
         let state = State::new(&world).map_err(StartError::World)?;
         let addresses: Vec<IpAddr> = state.servers.iter().map(|server| server.address).collect();
-        let zones = state
-            .zones
-            .iter()
-            .map(|zone| (zone.name.clone(), zone.id.clone()))
-            .collect();
+        let zones = state.zones.iter().map(|zone| (zone.name.clone(), zone.id.clone())).collect();
         let shared = Shared::new(state);
         let mut tasks = JoinSet::new();
 
@@ -111,19 +105,14 @@ impl Emulator {
         let mut resolver = None;
         if let Some(config) = &world.resolver {
             let (udp, tcp) = bind_pair(config.listen).await?;
-            resolver = Some(
-                tcp.local_addr()
-                    .map_err(listening("the resolver", config.listen))?,
-            );
+            resolver = Some(tcp.local_addr().map_err(listening("the resolver", config.listen))?);
             tasks.spawn(dns::serve_udp(udp, shared.clone(), Role::Resolver));
             tasks.spawn(dns::serve_tcp(tcp, shared.clone(), Role::Resolver));
         }
         let (listener, api) = listen("the API", world.api.listen).await?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let for_api = shared.clone();
-        tasks.spawn(http_server::serve(listener, tls, move |call| {
-            api::handle(for_api.clone(), call)
-        }));
+        tasks.spawn(http_server::serve(listener, tls, move |call| api::handle(for_api.clone(), call)));
         let (listener, control) = listen("the control interface", world.control.listen).await?;
         let for_control = shared.clone();
         tasks.spawn(http_server::serve(listener, None, move |call| {
@@ -138,12 +127,7 @@ impl Emulator {
             authority_port,
             zones,
         };
-        Ok(Self {
-            shared,
-            ready,
-            resolver,
-            _tasks: tasks,
-        })
+        Ok(Self { shared, ready, resolver, _tasks: tasks })
     }
 
     /// Where everything listens.
@@ -175,11 +159,7 @@ impl Emulator {
     pub fn authorities(&self) -> Vec<(String, SocketAddr)> {
         let with_port = |address| SocketAddr::new(address, self.ready.authority_port);
         let state = self.shared.lock();
-        state
-            .servers
-            .iter()
-            .map(|server| (server.name.clone(), with_port(server.address)))
-            .collect()
+        state.servers.iter().map(|server| (server.name.clone(), with_port(server.address))).collect()
     }
 
     /// A zone's id.
@@ -202,9 +182,7 @@ impl Emulator {
     pub fn records(&self, zone: &str) -> Vec<RecordView> {
         let state = self.shared.lock();
         let records = state.zone(zone).map(|zone| state.zones[zone].records.values());
-        records
-            .map(|records| records.map(|record| record.view.clone()).collect())
-            .unwrap_or_default()
+        records.map(|records| records.map(|record| record.view.clone()).collect()).unwrap_or_default()
     }
 
     /// What happened so far.
@@ -231,10 +209,7 @@ impl Emulator {
     /// Whether every name server address serves this TXT value now.
     pub fn serves_everywhere(&self, name: &str, value: &str) -> bool {
         let visible = self.visible(name, "TXT");
-        !visible.is_empty()
-            && visible
-                .iter()
-                .all(|seen| seen.answers.iter().any(|answer| answer == value))
+        !visible.is_empty() && visible.iter().all(|seen| seen.answers.iter().any(|answer| answer == value))
     }
 
     /// Lets everything under way arrive now: everywhere, or on one name server (by name or address).
@@ -264,22 +239,14 @@ impl Emulator {
 
     /// Changes a zone's state.
     pub fn set_zone_status(&self, zone: &str, status: ZoneStatus) {
-        let patch = ZonePatch {
-            name: zone.to_owned(),
-            status: Some(status),
-            ..ZonePatch::default()
-        };
+        let patch = ZonePatch { name: zone.to_owned(), status: Some(status), ..ZonePatch::default() };
         self.shared.lock().change_zone(patch);
     }
 
     /// Changes what the zone's parent says.
     pub fn set_delegation(&self, zone: &str, hosts: &[&str]) {
         let delegated_to = Some(hosts.iter().map(ToString::to_string).collect());
-        let patch = ZonePatch {
-            name: zone.to_owned(),
-            delegated_to,
-            ..ZonePatch::default()
-        };
+        let patch = ZonePatch { name: zone.to_owned(), delegated_to, ..ZonePatch::default() };
         self.shared.lock().change_zone(patch);
     }
 
@@ -292,11 +259,7 @@ impl Emulator {
     pub fn remove_record(&self, zone: &str, id: &str) -> bool {
         let mut state = self.shared.lock();
         let zone = state.zone(zone);
-        zone.is_some_and(|zone| {
-            state
-                .write(zone, vec![Op::Delete(id.to_owned())], Instant::now())
-                .is_ok()
-        })
+        zone.is_some_and(|zone| state.write(zone, vec![Op::Delete(id.to_owned())], Instant::now()).is_ok())
     }
 
     /// The resolver forgets everything.
@@ -330,10 +293,7 @@ async fn bind_authorities(
         }
         return Ok((port, sockets));
     }
-    Err(StartError::NoCommonPort {
-        addresses: addresses.to_vec(),
-        source: last,
-    })
+    Err(StartError::NoCommonPort { addresses: addresses.to_vec(), source: last })
 }
 
 /// UDP and TCP on one address, which may leave the port open.
@@ -350,26 +310,19 @@ async fn bind_pair(address: SocketAddr) -> Result<(UdpSocket, TcpListener), Star
 }
 
 async fn listen(what: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(listening(what, address))?;
+    let listener = TcpListener::bind(address).await.map_err(listening(what, address))?;
     let bound = listener.local_addr().map_err(listening(what, address))?;
     Ok((listener, bound))
 }
 
 fn listening(what: &'static str, address: SocketAddr) -> impl Fn(io::Error) -> StartError {
-    move |source| StartError::Listen {
-        what,
-        address,
-        source,
-    }
+    move |source| StartError::Listen { what, address, source }
 }
 
 /// HTTP/1.1 alone; clients that offer HTTP/2 fall back.
 fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, String> {
-    let chain = CertificateDer::pem_file_iter(cert)
-        .and_then(Iterator::collect)
-        .map_err(|error| error.to_string())?;
+    let chain =
+        CertificateDer::pem_file_iter(cert).and_then(Iterator::collect).map_err(|error| error.to_string())?;
     let key = PrivateKeyDer::from_pem_file(key).map_err(|error| error.to_string())?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)

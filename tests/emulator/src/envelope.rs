@@ -45,10 +45,7 @@ pub(crate) struct ResultInfo {
 }
 
 #[derive(Serialize)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "the fields are named as in the envelope"
-)]
+#[expect(clippy::struct_field_names, reason = "the fields are named as in the envelope")]
 struct Success<T> {
     result: T,
     success: bool,
@@ -82,11 +79,7 @@ impl Answer {
 
     /// 200 with one result and a message. Codes occur in messages of a success, too. [O: libdns/cloudflare#12]
     pub(crate) fn result_with_message(result: impl Serialize, code: u32, message: &str) -> Self {
-        Self::success(
-            result,
-            vec![json!({"code": code, "message": message, "type": null})],
-            None,
-        )
+        Self::success(result, vec![json!({"code": code, "message": message, "type": null})], None)
     }
 
     /// 200 with a page of results.
@@ -120,25 +113,11 @@ impl Answer {
 
     /// Plain text, or nothing.
     pub(crate) fn text(status: u16, text: &str) -> Self {
-        Self {
-            status,
-            content_type: "text/plain; charset=UTF-8",
-            headers: Vec::new(),
-            body: text.into(),
-        }
+        Self { status, content_type: "text/plain; charset=UTF-8", headers: Vec::new(), body: text.into() }
     }
 
     fn success(result: impl Serialize, messages: Vec<Value>, result_info: Option<ResultInfo>) -> Self {
-        Self::json(
-            200,
-            &Success {
-                result,
-                success: true,
-                errors: [],
-                messages,
-                result_info,
-            },
-        )
+        Self::json(200, &Success { result, success: true, errors: [], messages, result_info })
     }
 }
 
@@ -170,43 +149,25 @@ impl ApiError {
         if self.backend != Backend::Dns || self.status != 400 {
             return self;
         }
-        let Self {
-            status,
-            code,
-            message,
-            ..
-        } = self;
+        let Self { status, code, message, .. } = self;
         Self::dns(status, 1004, "DNS Validation Error").caused_by(code, &message)
     }
 
     pub(crate) fn answer(self) -> Answer {
         let mut error = json!({"code": self.code, "message": self.message});
         if !self.chain.is_empty() {
-            let chain = self
-                .chain
-                .iter()
-                .map(|(code, message)| json!({"code": code, "message": message}));
+            let chain = self.chain.iter().map(|(code, message)| json!({"code": code, "message": message}));
             error["error_chain"] = chain.collect();
         }
         let errors = vec![error];
         let mut answer = match self.backend {
             Backend::Gateway => Answer::json(
                 self.status,
-                &GatewayFailure {
-                    success: false,
-                    errors,
-                    messages: [],
-                    result: Value::Null,
-                },
+                &GatewayFailure { success: false, errors, messages: [], result: Value::Null },
             ),
             Backend::Dns => Answer::json(
                 self.status,
-                &DnsFailure {
-                    result: Value::Null,
-                    success: false,
-                    errors,
-                    messages: [],
-                },
+                &DnsFailure { result: Value::Null, success: false, errors, messages: [] },
             ),
         };
         if let Some(after) = self.retry_after {
@@ -217,14 +178,7 @@ impl ApiError {
     }
 
     fn new(backend: Backend, status: u16, code: u32, message: String) -> Self {
-        Self {
-            status,
-            code,
-            message,
-            chain: Vec::new(),
-            retry_after: None,
-            backend,
-        }
+        Self { status, code, message, chain: Vec::new(), retry_after: None, backend }
     }
 }
 

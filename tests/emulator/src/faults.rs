@@ -166,12 +166,7 @@ pub(crate) struct Asked<'a> {
 impl Fault {
     /// A fault for every API call.
     pub fn new(action: Action) -> Self {
-        Self {
-            r#match: Match::default(),
-            times: None,
-            skip: 0,
-            action,
-        }
+        Self { r#match: Match::default(), times: None, skip: 0, action }
     }
 
     /// For this method, and paths in which this pattern is found.
@@ -201,10 +196,7 @@ impl Faults {
     /// Turns a fault on; an error for a pattern that is none.
     pub(crate) fn add(&mut self, fault: Fault) -> Result<(), regex::Error> {
         let compile = |text: &Option<String>| text.as_deref().map(Regex::new).transpose();
-        let (path, name) = (
-            compile(&fault.r#match.path_regex)?,
-            compile(&fault.r#match.name_regex)?,
-        );
+        let (path, name) = (compile(&fault.r#match.path_regex)?, compile(&fault.r#match.name_regex)?);
         self.0.push(Active { fault, path, name });
         Ok(())
     }
@@ -222,10 +214,7 @@ impl Faults {
         self.take(|active| {
             let wanted = &active.fault.r#match;
             !active.fault.action.is_dns()
-                && wanted
-                    .method
-                    .as_ref()
-                    .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+                && wanted.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
                 && active.path.as_ref().is_none_or(|pattern| pattern.is_match(path))
         })
     }
@@ -235,26 +224,14 @@ impl Faults {
         self.take(|active| {
             let wanted = &active.fault.r#match;
             let server = |wanted: &String| {
-                wanted == asked.server
-                    || asked
-                        .address
-                        .is_some_and(|address| address.to_string() == *wanted)
+                wanted == asked.server || asked.address.is_some_and(|address| address.to_string() == *wanted)
             };
             active.fault.action.is_dns()
                 && (!matches!(active.fault.action, Action::Truncate) || asked.transport == "udp")
                 && wanted.server.as_ref().is_none_or(server)
-                && wanted
-                    .transport
-                    .as_ref()
-                    .is_none_or(|wanted| wanted == asked.transport)
-                && wanted
-                    .kind
-                    .as_ref()
-                    .is_none_or(|wanted| wanted.eq_ignore_ascii_case(asked.kind))
-                && active
-                    .name
-                    .as_ref()
-                    .is_none_or(|pattern| pattern.is_match(asked.name))
+                && wanted.transport.as_ref().is_none_or(|wanted| wanted == asked.transport)
+                && wanted.kind.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(asked.kind))
+                && active.name.as_ref().is_none_or(|pattern| pattern.is_match(asked.name))
         })
     }
 
@@ -307,17 +284,9 @@ impl Action {
             Self::RateLimited { retry_after, code } => {
                 let error = too_many(code.unwrap_or(971));
                 let after = retry_after.map(std::time::Duration::from_secs);
-                Some(
-                    after
-                        .map_or(error.clone(), |after| error.retry_after(after))
-                        .answer(),
-                )
+                Some(after.map_or(error.clone(), |after| error.retry_after(after)).answer())
             }
-            Self::Error {
-                status,
-                code,
-                message,
-            } => Some(ApiError::dns(*status, *code, message).answer()),
+            Self::Error { status, code, message } => Some(ApiError::dns(*status, *code, message).answer()),
             Self::Redirect { status, location } => {
                 let mut answer = Answer::text(*status, "");
                 answer.headers.push(("location", location.clone()));

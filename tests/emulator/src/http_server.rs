@@ -105,10 +105,7 @@ where
 
 async fn read(request: Request<Incoming>, peer: IpAddr) -> Result<Call, StatusCode> {
     let (parts, body) = request.into_parts();
-    let body = Limited::new(body, BODY_MAX)
-        .collect()
-        .await
-        .map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
+    let body = Limited::new(body, BODY_MAX).collect().await.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
     Ok(Call {
         method: parts.method,
         path: parts.uri.path().to_owned(),
@@ -131,19 +128,9 @@ fn response(answer: Answer, cut: bool) -> Response<AnswerBody> {
     if cut {
         data.truncate(length / 2);
     }
-    let body = AnswerBody {
-        length,
-        data: Some(data),
-        cut,
-        pause: None,
-    };
+    let body = AnswerBody { length, data: Some(data), cut, pause: None };
     response.body(body).unwrap_or_else(|_| {
-        let mut failed = Response::new(AnswerBody {
-            length: 0,
-            data: None,
-            cut: false,
-            pause: None,
-        });
+        let mut failed = Response::new(AnswerBody { length: 0, data: None, cut: false, pause: None });
         *failed.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         failed
     })
@@ -172,9 +159,7 @@ impl Body for AnswerBody {
             return Poll::Ready(None);
         }
         // The first half has to leave before the connection breaks.
-        let pause = self
-            .pause
-            .get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(20))));
+        let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(20))));
         match pause.as_mut().poll(context) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => Poll::Ready(Some(Err(io::Error::other("cut on demand")))),

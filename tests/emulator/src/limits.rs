@@ -80,17 +80,12 @@ impl Limits {
         let fallback = RateLimit::default();
         let shown = limit.unwrap_or(&fallback);
         let length = Duration::from_secs(shown.window_seconds);
-        let window = user
-            .and_then(|user| self.users.get(user))
-            .filter(|_| limit.is_some());
+        let window = user.and_then(|user| self.users.get(user)).filter(|_| limit.is_some());
         let (left, rest) = window.map_or((shown.requests, length), |window| window.left(shown, now));
         let rest = rest.as_secs().max(1);
         [
             ("ratelimit", format!("\"default\";r={left};t={rest}")),
-            (
-                "ratelimit-policy",
-                format!("\"default\";q={};w={}", shown.requests, shown.window_seconds),
-            ),
+            ("ratelimit-policy", format!("\"default\";q={};w={}", shown.requests, shown.window_seconds)),
         ]
     }
 
@@ -99,10 +94,7 @@ impl Limits {
         let Some(limit) = limit else {
             return BTreeMap::new();
         };
-        self.users
-            .iter()
-            .map(|(user, window)| (user.clone(), window.left(limit, now).0))
-            .collect()
+        self.users.iter().map(|(user, window)| (user.clone(), window.left(limit, now).0)).collect()
     }
 
     pub(crate) fn clear(&mut self) {
@@ -112,11 +104,7 @@ impl Limits {
 
 impl Window {
     fn new(start: Instant) -> Self {
-        Self {
-            start,
-            calls: 0,
-            blocked_until: None,
-        }
+        Self { start, calls: 0, blocked_until: None }
     }
 
     fn roll(&mut self, now: Instant, length: Duration) {
@@ -131,10 +119,7 @@ impl Window {
             Some(until) if now < until => (0, until - now),
             Some(_) => (limit.requests, length),
             None if now >= self.start + length => (limit.requests, length),
-            None => (
-                limit.requests.saturating_sub(self.calls),
-                self.start + length - now,
-            ),
+            None => (limit.requests.saturating_sub(self.calls), self.start + length - now),
         }
     }
 }
@@ -155,9 +140,5 @@ impl RateLimit {
 
 /// [I: the length of a body seen in cloudflare/certbot-dns-cloudflare#6]
 pub(crate) fn too_many(code: u32) -> ApiError {
-    ApiError::gateway(
-        429,
-        code,
-        "Please wait and consider throttling your request speed",
-    )
+    ApiError::gateway(429, code, "Please wait and consider throttling your request speed")
 }

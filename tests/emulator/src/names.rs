@@ -10,11 +10,7 @@ pub(crate) fn in_zone(name: &str, zone: &str) -> Option<String> {
         return Some(zone.to_owned());
     }
     let name = normal(name)?;
-    let absolute = if is_within(&name, zone) {
-        name
-    } else {
-        format!("{name}.{zone}")
-    };
+    let absolute = if is_within(&name, zone) { name } else { format!("{name}.{zone}") };
     (absolute.len() <= 253).then_some(absolute)
 }
 
@@ -26,11 +22,7 @@ pub(crate) fn normal(name: &str) -> Option<String> {
         if label.is_empty() {
             return None;
         }
-        labels.push(if label.is_ascii() {
-            ascii_label(label)?
-        } else {
-            unicode_label(label)?
-        });
+        labels.push(if label.is_ascii() { ascii_label(label)? } else { unicode_label(label)? });
     }
     let joined = labels.join(".");
     (joined.len() <= 253).then_some(joined)
@@ -45,15 +37,12 @@ fn ascii_label(label: &str) -> Option<String> {
 }
 
 fn unicode_label(label: &str) -> Option<String> {
-    Label::from_utf8(label)
-        .ok()
-        .map(|label| label.to_ascii().to_ascii_lowercase())
+    Label::from_utf8(label).ok().map(|label| label.to_ascii().to_ascii_lowercase())
 }
 
 /// Whether `name` is `zone` or below it; both normal.
 pub(crate) fn is_within(name: &str, zone: &str) -> bool {
-    name.strip_suffix(zone)
-        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    name.strip_suffix(zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// The labels from the top down: descendants of a name are the keys that start with its key and a dot.
@@ -69,12 +58,8 @@ pub(crate) fn from_wire(name: &Name) -> String {
 
 /// A name of the state as it goes on the wire; `None` for text that no packet can carry.
 pub(crate) fn to_wire(name: &str) -> Option<Name> {
-    let mut wire = Name::from_labels(
-        name.split('.')
-            .filter(|label| !label.is_empty())
-            .map(str::as_bytes),
-    )
-    .ok()?;
+    let mut wire =
+        Name::from_labels(name.split('.').filter(|label| !label.is_empty()).map(str::as_bytes)).ok()?;
     wire.set_fqdn(true);
     Some(wire)
 }
@@ -105,19 +90,10 @@ mod tests {
     fn names_are_stored_below_their_zone() {
         let stored = |name| in_zone(name, "example.com");
         assert_eq!(stored("@").as_deref(), Some("example.com"));
-        assert_eq!(
-            stored("_acme-challenge").as_deref(),
-            Some("_acme-challenge.example.com")
-        );
+        assert_eq!(stored("_acme-challenge").as_deref(), Some("_acme-challenge.example.com"));
         assert_eq!(stored("WWW.Example.com.").as_deref(), Some("www.example.com"));
-        assert_eq!(
-            stored("mail.other.org").as_deref(),
-            Some("mail.other.org.example.com")
-        );
-        assert_eq!(
-            stored("notexample.com").as_deref(),
-            Some("notexample.com.example.com")
-        );
+        assert_eq!(stored("mail.other.org").as_deref(), Some("mail.other.org.example.com"));
+        assert_eq!(stored("notexample.com").as_deref(), Some("notexample.com.example.com"));
         assert_eq!(stored("bücher").as_deref(), Some("xn--bcher-kva.example.com"));
         assert_eq!(stored("a..b"), None);
         assert_eq!(stored(&"x".repeat(64)), None);

@@ -93,11 +93,7 @@ pub(crate) struct Published {
 
 impl Vantage<'_> {
     fn sees(&self, visible: &[Instant]) -> bool {
-        self.servers.iter().all(|server| {
-            visible
-                .get(*server)
-                .is_some_and(|at| *at + self.extra <= self.now)
-        })
+        self.servers.iter().all(|server| visible.get(*server).is_some_and(|at| *at + self.extra <= self.now))
     }
 }
 
@@ -105,28 +101,18 @@ impl Published {
     /// Adds a state of record `id` at `name`, with the moment from which each server serves it.
     pub(crate) fn publish(&mut self, name: &str, id: &str, data: Option<ServedData>, visible: Vec<Instant>) {
         self.changes.push(visible.clone());
-        let version = Version {
-            data: data.map(Arc::new),
-            visible,
-        };
+        let version = Version { data: data.map(Arc::new), visible };
         let records = self.names.entry(tree_key(name)).or_default();
         match records.iter_mut().find(|served| served.id == id) {
             Some(served) => served.versions.push(version),
-            None => records.push(Served {
-                id: id.to_owned(),
-                versions: vec![version],
-            }),
+            None => records.push(Served { id: id.to_owned(), versions: vec![version] }),
         }
     }
 
     /// The records at exactly this name; `None` when there is no record at it.
     pub(crate) fn at(&self, name: &str, from: Vantage<'_>) -> Option<Vec<Arc<ServedData>>> {
-        let records: Vec<_> = self
-            .names
-            .get(&tree_key(name))?
-            .iter()
-            .filter_map(|served| served.seen(from))
-            .collect();
+        let records: Vec<_> =
+            self.names.get(&tree_key(name))?.iter().filter_map(|served| served.seen(from)).collect();
         (!records.is_empty()).then_some(records)
     }
 
@@ -142,21 +128,13 @@ impl Published {
     /// Changes that arrived, for the SOA's serial.
     pub(crate) fn changes(&self, from: Vantage<'_>) -> u32 {
         let arrived = self.changes.iter().filter(|visible| from.sees(visible)).count();
-        self.settled_changes
-            .saturating_add(u32::try_from(arrived).unwrap_or(u32::MAX))
+        self.settled_changes.saturating_add(u32::try_from(arrived).unwrap_or(u32::MAX))
     }
 
     /// Lets everything that is still under way arrive now, at these servers.
     pub(crate) fn arrive(&mut self, now: Instant, servers: &[usize]) {
-        let versions = self
-            .names
-            .values_mut()
-            .flatten()
-            .flat_map(|served| &mut served.versions);
-        for visible in versions
-            .map(|version| &mut version.visible)
-            .chain(&mut self.changes)
-        {
+        let versions = self.names.values_mut().flatten().flat_map(|served| &mut served.versions);
+        for visible in versions.map(|version| &mut version.visible).chain(&mut self.changes) {
             for server in servers {
                 if let Some(at) = visible.get_mut(*server) {
                     *at = (*at).min(now);
@@ -170,11 +148,7 @@ impl Published {
         let settled = |visible: &Vec<Instant>| visible.iter().all(|at| *at < before);
         for records in self.names.values_mut() {
             for served in &mut *records {
-                let last = served
-                    .versions
-                    .iter()
-                    .rposition(|version| settled(&version.visible))
-                    .unwrap_or(0);
+                let last = served.versions.iter().rposition(|version| settled(&version.visible)).unwrap_or(0);
                 served.versions.drain(..last);
             }
             records.retain(|served| match served.versions.as_slice() {
@@ -192,11 +166,7 @@ impl Published {
 
 impl Served {
     fn seen(&self, from: Vantage<'_>) -> Option<Arc<ServedData>> {
-        let latest = self
-            .versions
-            .iter()
-            .rev()
-            .find(|version| from.sees(&version.visible))?;
+        let latest = self.versions.iter().rev().find(|version| from.sees(&version.visible))?;
         latest.data.clone()
     }
 }
@@ -210,11 +180,7 @@ pub(crate) fn moments(
     mut draw: impl FnMut(u64) -> u64,
 ) -> Vec<Instant> {
     let moment = |server: &Server| {
-        let rule = settings
-            .delays
-            .iter()
-            .rev()
-            .find(|delay| delay.matches(server, name));
+        let rule = settings.delays.iter().rev().find(|delay| delay.matches(server, name));
         let ms = rule.map_or(settings.propagation_ms, |delay| delay.ms);
         at + Duration::from_millis(ms + draw(settings.propagation_jitter_ms))
     };
@@ -225,9 +191,6 @@ impl Delay {
     fn matches(&self, server: &Server, name: &str) -> bool {
         self.server.as_ref().is_none_or(|wanted| *wanted == server.name)
             && self.address.is_none_or(|wanted| wanted == server.address)
-            && self
-                .name
-                .as_ref()
-                .is_none_or(|wanted| wanted.eq_ignore_ascii_case(name))
+            && self.name.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(name))
     }
 }

@@ -15,10 +15,7 @@ impl Query {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn number(&self, name: &str) -> Option<usize> {
@@ -27,11 +24,8 @@ impl Query {
 
     /// Whether a record is asked for; `match=all` (the default) or `any` of the filters. [D]
     pub(crate) fn selects(&self, record: &RecordView, switches: &Switches) -> bool {
-        let mut verdicts = self
-            .0
-            .iter()
-            .filter_map(|(key, value)| verdict(record, key, value, switches))
-            .peekable();
+        let mut verdicts =
+            self.0.iter().filter_map(|(key, value)| verdict(record, key, value, switches)).peekable();
         if self.get("match") == Some("any") && verdicts.peek().is_some() {
             return verdicts.any(|verdict| verdict);
         }

@@ -100,10 +100,7 @@ impl Zone {
                         None => self.records.remove(&key),
                     };
                     let view = |record: &Option<Record>| record.as_ref().map(|record| record.view.clone());
-                    changes.push(Change {
-                        before: view(&before),
-                        after: view(&after),
-                    });
+                    changes.push(Change { before: view(&before), after: view(&after) });
                     undo.push((key, before));
                 }
                 Err(error) => {
@@ -154,13 +151,7 @@ impl Zone {
                 }
                 let key = self.records.last_key_value().map_or(0, |(key, _)| key + 1);
                 let view = draft.into_view((context.new_id)(), context.now_text.clone());
-                Ok((
-                    key,
-                    Some(Record {
-                        view,
-                        created: context.now,
-                    }),
-                ))
+                Ok((key, Some(Record { view, created: context.now })))
             }
         }
     }
@@ -174,11 +165,7 @@ impl Zone {
     ) -> Result<Record, ApiError> {
         if draft.kind != old.view.kind {
             // Rejected since 2026-06-30. [D: api-deprecations; code U]
-            return Err(ApiError::dns(
-                400,
-                9208,
-                "The type of a DNS record cannot be changed.",
-            ));
+            return Err(ApiError::dns(400, 9208, "The type of a DNS record cannot be changed."));
         }
         self.check_against_others(&draft, Some(key), context.switches)?;
         let mut view = draft.into_view(old.view.id.clone(), context.now_text.clone());
@@ -186,10 +173,7 @@ impl Zone {
         if view.comment == old.view.comment {
             view.comment_modified_on.clone_from(&old.view.comment_modified_on);
         }
-        Ok(Record {
-            view,
-            created: old.created,
-        })
+        Ok(Record { view, created: old.created })
     }
 
     /// Conflicts with the zone's other records.
@@ -199,11 +183,8 @@ impl Zone {
         own: Option<u64>,
         switches: &Switches,
     ) -> Result<(), ApiError> {
-        let others = self
-            .records
-            .iter()
-            .filter(|(key, _)| Some(**key) != own)
-            .map(|(_, record)| &record.view);
+        let others =
+            self.records.iter().filter(|(key, _)| Some(**key) != own).map(|(_, record)| &record.view);
         let mut text = draft.content.len();
         for other in others.filter(|other| other.name == draft.name) {
             if draft.is_identical_to(other, switches) {

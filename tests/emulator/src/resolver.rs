@@ -45,10 +45,7 @@ struct Heard {
 impl State {
     /// Answers a query, following aliases from zone to zone.
     pub(crate) fn resolve(&mut self, name: &Name, kind: RecordType, now: Instant) -> Reply {
-        let mut reply = Reply {
-            recursion_available: true,
-            ..Reply::code(ResponseCode::NoError)
-        };
+        let mut reply = Reply { recursion_available: true, ..Reply::code(ResponseCode::NoError) };
         let mut text = from_wire(name);
         let mut owner = name.clone();
         for _ in 0..ALIASES_MAX {
@@ -67,10 +64,7 @@ impl State {
             text = from_wire(&target);
             owner = target;
         }
-        Reply {
-            recursion_available: true,
-            ..Reply::code(ResponseCode::ServFail)
-        }
+        Reply { recursion_available: true, ..Reply::code(ResponseCode::ServFail) }
     }
 
     fn remembered_or_asked(&mut self, name: &str, kind: RecordType, now: Instant) -> Heard {
@@ -90,9 +84,8 @@ impl State {
     fn outside_of_zones(&self, name: &str, kind: RecordType) -> Option<Heard> {
         if let Some(addresses) = self.hosts.get(name) {
             let wire = to_wire(name)?;
-            let records = addresses
-                .iter()
-                .map(|address| Record::from_rdata(wire.clone(), HOST_TTL, (*address).into()));
+            let records =
+                addresses.iter().map(|address| Record::from_rdata(wire.clone(), HOST_TTL, (*address).into()));
             return Some(Heard::of(records.collect(), kind));
         }
         if self.servers.iter().any(|server| server.name == name) {
@@ -108,36 +101,21 @@ impl State {
                     || self.servers.iter().any(|server| is_within(&server.name, name))
                     || self.hosts.keys().any(|host| is_within(host, name));
                 let exists = name.is_empty() || above;
-                let rcode = if exists {
-                    ResponseCode::NoError
-                } else {
-                    ResponseCode::NXDomain
-                };
-                Some(Heard {
-                    rcode,
-                    records: Vec::new(),
-                    soa: root_soa(),
-                })
+                let rcode = if exists { ResponseCode::NoError } else { ResponseCode::NXDomain };
+                Some(Heard { rcode, records: Vec::new(), soa: root_soa() })
             }
         }
     }
 
     /// The deepest delegated zone that holds the name. Of several with one name, the active one is delegated.
     fn delegation(&self, name: &str) -> Option<&Zone> {
-        let zones = self
-            .zones
-            .iter()
-            .filter(|zone| !zone.delegated_to.is_empty() && is_within(name, &zone.name));
-        zones
-            .rev()
-            .max_by_key(|zone| (zone.name.len(), zone.status == crate::ZoneStatus::Active))
+        let zones =
+            self.zones.iter().filter(|zone| !zone.delegated_to.is_empty() && is_within(name, &zone.name));
+        zones.rev().max_by_key(|zone| (zone.name.len(), zone.status == crate::ZoneStatus::Active))
     }
 
     fn ask_authorities(&mut self, name: &str, kind: RecordType, now: Instant) -> Heard {
-        let mut hosts = self
-            .delegation(name)
-            .map(|zone| zone.delegated_to.clone())
-            .unwrap_or_default();
+        let mut hosts = self.delegation(name).map(|zone| zone.delegated_to.clone()).unwrap_or_default();
         for _ in 0..REFERRALS_MAX {
             let Some(reply) = self.ask_one_of(&hosts, name, kind, now) else {
                 break;
@@ -155,29 +133,18 @@ impl State {
                 return Heard {
                     rcode: reply.rcode,
                     records: reply.answers.into_iter().filter(own).collect(),
-                    soa: reply
-                        .authorities
-                        .into_iter()
-                        .find(|record| record.record_type() == RecordType::SOA),
+                    soa: reply.authorities.into_iter().find(|record| record.record_type() == RecordType::SOA),
                 };
             }
             hosts = referral;
         }
-        Heard {
-            rcode: ResponseCode::ServFail,
-            records: Vec::new(),
-            soa: None,
-        }
+        Heard { rcode: ResponseCode::ServFail, records: Vec::new(), soa: None }
     }
 
     /// The first usable answer of these hosts; silent, failing, refusing and lying ones are passed over.
     fn ask_one_of(&mut self, hosts: &[String], name: &str, kind: RecordType, now: Instant) -> Option<Reply> {
         let mut servers: Vec<usize> = (0..self.servers.len())
-            .filter(|index| {
-                hosts
-                    .iter()
-                    .any(|host| host.eq_ignore_ascii_case(&self.servers[*index].name))
-            })
+            .filter(|index| hosts.iter().any(|host| host.eq_ignore_ascii_case(&self.servers[*index].name)))
             .collect();
         if servers.is_empty() {
             return None;
@@ -203,22 +170,9 @@ impl State {
                 Some(Action::Silent | Action::ServFail | Action::Refused | Action::Intercept { .. })
             );
             let one = [index];
-            let seen = if self.settings.pick == ResolverPick::Slowest {
-                all.as_slice()
-            } else {
-                &one
-            };
+            let seen = if self.settings.pick == ResolverPick::Slowest { all.as_slice() } else { &one };
             let extra = Duration::from_millis(self.settings.pop_delay_ms);
-            let reply = self.authority(
-                index,
-                &wire,
-                kind,
-                Vantage {
-                    servers: seen,
-                    extra,
-                    now,
-                },
-            );
+            let reply = self.authority(index, &wire, kind, Vantage { servers: seen, extra, now });
             if !unusable && reply.rcode != ResponseCode::Refused {
                 return Some(reply);
             }
@@ -235,10 +189,7 @@ impl Cache {
 
     fn get(&self, name: &str, kind: RecordType, now: Instant, scale: u32) -> Option<Heard> {
         // That a name does not exist holds for all types (RFC 8020).
-        let entry = self
-            .missing
-            .get(name)
-            .filter(|entry| entry.left(now, scale).is_some());
+        let entry = self.missing.get(name).filter(|entry| entry.left(now, scale).is_some());
         let entry = entry.or_else(|| self.sets.get(&(name.to_owned(), kind)))?;
         let left = entry.left(now, scale)?;
         let mut heard = entry.answer.clone();
@@ -263,11 +214,7 @@ impl Cache {
         let ttl = heard.records.iter().map(|record| u64::from(record.ttl)).min();
         let positive = ttl.map(|ttl| ttl.min(settings.positive_cap_seconds));
         let seconds = positive.unwrap_or_else(|| heard.soa.as_ref().map_or(0, negative));
-        let entry = Entry {
-            answer: heard.clone(),
-            since: now,
-            life: Duration::from_secs(seconds),
-        };
+        let entry = Entry { answer: heard.clone(), since: now, life: Duration::from_secs(seconds) };
         if heard.rcode == ResponseCode::NXDomain && heard.records.is_empty() {
             self.missing.insert(name.to_owned(), entry);
         } else {
@@ -285,16 +232,9 @@ impl Entry {
 
 impl Heard {
     fn of(all: Vec<Record>, kind: RecordType) -> Self {
-        let records: Vec<_> = all
-            .into_iter()
-            .filter(|record| record.record_type() == kind)
-            .collect();
+        let records: Vec<_> = all.into_iter().filter(|record| record.record_type() == kind).collect();
         let soa = if records.is_empty() { root_soa() } else { None };
-        Self {
-            rcode: ResponseCode::NoError,
-            records,
-            soa,
-        }
+        Self { rcode: ResponseCode::NoError, records, soa }
     }
 }
 

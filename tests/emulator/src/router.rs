@@ -54,28 +54,20 @@ impl State {
             .address(limit.as_ref(), call.peer, call.now)
             .and_then(|()| self.answer(call, &mut user))
             .unwrap_or_else(ApiError::answer);
-        answer
-            .headers
-            .extend(self.limits.headers(limit.as_ref(), user.as_deref(), call.now));
+        answer.headers.extend(self.limits.headers(limit.as_ref(), user.as_deref(), call.now));
         answer
     }
 
     fn answer(&mut self, call: &Call, user: &mut Option<String>) -> Result<Answer, ApiError> {
         let route = Route::parse(&call.path, self.settings.switches.unroutable_is_404)?;
         if !route.allows(&call.method) {
-            return Err(ApiError::gateway(
-                405,
-                10405,
-                "Method not allowed for this authentication scheme",
-            )); // [I]
+            return Err(ApiError::gateway(405, 10405, "Method not allowed for this authentication scheme")); // [I]
         }
         let switches = &self.settings.switches;
         let actor =
-            self.credentials
-                .authenticate(&call.headers, call.peer, call.now, route.surface(), switches)?;
+            self.credentials.authenticate(&call.headers, call.peer, call.now, route.surface(), switches)?;
         *user = Some(actor.user.clone());
-        self.limits
-            .user(self.settings.rate_limit.as_ref(), &actor.user, call.now)?;
+        self.limits.user(self.settings.rate_limit.as_ref(), &actor.user, call.now)?;
         let query = Query::parse(&call.query);
         match route {
             Route::Zones => zones::list(&self.zones, &self.clock, &actor, &query, switches),
@@ -84,18 +76,13 @@ impl State {
             Route::AccountVerify(account) => self.verify(&actor, Some(&account)),
             Route::Usage(zone) => {
                 let zone = &self.zones[self.readable(&actor, &zone)?];
-                Ok(Answer::result(
-                    json!({"record_quota": zone.quota, "record_usage": zone.records.len()}),
-                ))
+                Ok(Answer::result(json!({"record_quota": zone.quota, "record_usage": zone.records.len()})))
             }
             Route::Batch(zone) => {
                 let zone = self.writable(&actor, &zone)?;
                 let body: BatchBody = json_body(call)?;
                 let (ops, shape) = body.into_ops(self.zones[zone].plan, &self.settings.switches)?;
-                Ok(Answer::result(BatchResult::new(
-                    self.write(zone, ops, call.now)?,
-                    shape,
-                )))
+                Ok(Answer::result(BatchResult::new(self.write(zone, ops, call.now)?, shape)))
             }
             Route::Records(zone) if call.method == Method::GET => {
                 let zone = self.readable(&actor, &zone)?;
@@ -104,11 +91,7 @@ impl State {
             Route::Records(zone) => {
                 let zone = self.writable(&actor, &zone)?;
                 let ops = vec![Op::Post(json_body(call)?)];
-                Ok(Answer::result(
-                    self.write(zone, ops, call.now)?
-                        .into_iter()
-                        .find_map(Change::record),
-                ))
+                Ok(Answer::result(self.write(zone, ops, call.now)?.into_iter().find_map(Change::record)))
             }
             Route::Record(zone, id) if call.method == Method::GET => {
                 let zone = self.readable(&actor, &zone)?;
@@ -134,56 +117,34 @@ impl State {
             });
         }
         let body = json_body(call)?;
-        let op = if call.method == Method::PUT {
-            Op::Put(id, body)
-        } else {
-            Op::Patch(id, body)
-        };
-        Ok(Answer::result(
-            self.write(zone, vec![op], call.now)?
-                .into_iter()
-                .find_map(Change::record),
-        ))
+        let op = if call.method == Method::PUT { Op::Put(id, body) } else { Op::Patch(id, body) };
+        Ok(Answer::result(self.write(zone, vec![op], call.now)?.into_iter().find_map(Change::record)))
     }
 
     /// `GET …/dns_records`. [D]
     fn list(&self, zone: usize, query: &Query, now: Instant) -> Answer {
         let switches = &self.settings.switches;
         let lag = std::time::Duration::from_millis(switches.list_lag_ms);
-        let records = self.zones[zone]
-            .records
-            .values()
-            .filter(|record| record.created + lag <= now);
-        let mut found: Vec<&RecordView> = records
-            .map(|record| &record.view)
-            .filter(|record| query.selects(record, switches))
-            .collect();
+        let records = self.zones[zone].records.values().filter(|record| record.created + lag <= now);
+        let mut found: Vec<&RecordView> =
+            records.map(|record| &record.view).filter(|record| query.selects(record, switches)).collect();
         query.sort(&mut found);
-        let per_page = query
-            .number("per_page")
-            .unwrap_or(RECORD_PAGE)
-            .clamp(1, RECORD_PAGE_MAX);
+        let per_page = query.number("per_page").unwrap_or(RECORD_PAGE).clamp(1, RECORD_PAGE_MAX);
         let (found, info) = page(&found, query, per_page);
         Answer::page(found, info)
     }
 
     fn readable(&self, actor: &Actor, id: &str) -> Result<usize, ApiError> {
-        self.zone_for(actor, id)
-            .filter(|_| actor.may_read_records())
-            .ok_or_else(auth::authentication_error)
+        self.zone_for(actor, id).filter(|_| actor.may_read_records()).ok_or_else(auth::authentication_error)
     }
 
     fn writable(&self, actor: &Actor, id: &str) -> Result<usize, ApiError> {
-        self.zone_for(actor, id)
-            .filter(|_| actor.may_write_records())
-            .ok_or_else(auth::authentication_error)
+        self.zone_for(actor, id).filter(|_| actor.may_write_records()).ok_or_else(auth::authentication_error)
     }
 
     /// A zone that does not exist is refused as one that may not be seen. [G]
     fn zone_for(&self, actor: &Actor, id: &str) -> Option<usize> {
-        self.zones
-            .iter()
-            .position(|zone| zone.id == id && zone.in_api() && actor.sees(zone))
+        self.zones.iter().position(|zone| zone.id == id && zone.in_api() && actor.sees(zone))
     }
 
     /// `GET /user/tokens/verify` and its twin for account-owned tokens.
@@ -203,21 +164,14 @@ impl State {
             return Ok(Answer::result(result)); // U
         }
         // [O: libdns/cloudflare#12]
-        Ok(Answer::result_with_message(
-            result,
-            10000,
-            "This API Token is valid and active",
-        ))
+        Ok(Answer::result_with_message(result, 10000, "This API Token is valid and active"))
     }
 }
 
 impl Route {
     fn parse(path: &str, unroutable_is_404: bool) -> Result<Self, ApiError> {
         let no_route = || ApiError::gateway(404, 7000, "No route for that URI");
-        let rest = path
-            .strip_prefix(BASE)
-            .and_then(|rest| rest.strip_prefix('/'))
-            .ok_or_else(no_route)?;
+        let rest = path.strip_prefix(BASE).and_then(|rest| rest.strip_prefix('/')).ok_or_else(no_route)?;
         let parts: Vec<&str> = rest.split('/').collect();
         let ids: &[&str] = match parts.as_slice() {
             ["zones", zone]
@@ -299,14 +253,8 @@ mod tests {
     fn endpoints_have_no_ids() {
         let id = crate::derived_id("x");
         let path = format!("/client/v4/zones/{id}/dns_records/{id}");
-        assert_eq!(
-            endpoint(&Method::DELETE, &path),
-            "DELETE /zones/:id/dns_records/:id"
-        );
+        assert_eq!(endpoint(&Method::DELETE, &path), "DELETE /zones/:id/dns_records/:id");
         assert_eq!(endpoint(&Method::GET, "/client/v4/zones"), "GET /zones");
-        assert_eq!(
-            endpoint(&Method::GET, "/client/v4/user/tokens/verify"),
-            "GET /user/tokens/verify"
-        );
+        assert_eq!(endpoint(&Method::GET, "/client/v4/user/tokens/verify"), "GET /user/tokens/verify");
     }
 }

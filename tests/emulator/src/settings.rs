@@ -63,10 +63,7 @@ pub enum ResolverPick {
 /// What is not known of Cloudflare, or was different once; the default is the likeliest.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is an independent switch of the checklist"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent switch of the checklist")]
 pub struct Switches {
     /// E04: "Could not route to" answers 404 instead of 400.
     pub unroutable_is_404: bool,
@@ -107,12 +104,7 @@ impl Settings {
 
 impl Default for RateLimit {
     fn default() -> Self {
-        Self {
-            requests: 1200,
-            window_seconds: 300,
-            per_ip_per_second: None,
-            code: 10100,
-        }
+        Self { requests: 1200, window_seconds: 300, per_ip_per_second: None, code: 10100 }
     }
 }
 

@@ -60,28 +60,18 @@ impl State {
         for server in &world.name_servers {
             for address in &server.addresses {
                 if servers.iter().any(|other: &Server| other.address == *address) {
-                    return Err(WorldError::Invalid(format!(
-                        "name server address {address} is there twice"
-                    )));
+                    return Err(WorldError::Invalid(format!("name server address {address} is there twice")));
                 }
-                servers.push(Server {
-                    name: server.name.to_ascii_lowercase(),
-                    address: *address,
-                });
+                servers.push(Server { name: server.name.to_ascii_lowercase(), address: *address });
             }
         }
-        let hosts = world
-            .hosts
-            .iter()
-            .map(|(name, addresses)| (name.to_ascii_lowercase(), addresses.clone()));
+        let hosts =
+            world.hosts.iter().map(|(name, addresses)| (name.to_ascii_lowercase(), addresses.clone()));
         let mut state = Self {
             settings: world.settings(),
             servers,
             zones: Vec::new(),
-            credentials: Credentials {
-                tokens: Vec::new(),
-                keys: world.keys.clone(),
-            },
+            credentials: Credentials { tokens: Vec::new(), keys: world.keys.clone() },
             hosts: hosts.collect(),
             limits: Limits::default(),
             faults: Faults::default(),
@@ -99,10 +89,7 @@ impl State {
             state.add_record(record)?;
         }
         for fault in &world.faults {
-            state
-                .faults
-                .add(fault.clone())
-                .map_err(|error| WorldError::Invalid(error.to_string()))?;
+            state.faults.add(fault.clone()).map_err(|error| WorldError::Invalid(error.to_string()))?;
         }
         Ok(state)
     }
@@ -110,58 +97,37 @@ impl State {
     /// Adds a token, or puts it in the place of one with the same value.
     pub(crate) fn add_token(&mut self, config: TokenConfig) {
         self.remove_token(&config.value);
-        self.credentials.tokens.push(Token {
-            config,
-            since: Instant::now(),
-        });
+        self.credentials.tokens.push(Token { config, since: Instant::now() });
     }
 
     pub(crate) fn remove_token(&mut self, value: &str) {
-        self.credentials
-            .tokens
-            .retain(|token| token.config.value != value);
+        self.credentials.tokens.retain(|token| token.config.value != value);
     }
 
     /// A zone by name or id.
     pub(crate) fn zone(&self, name: &str) -> Option<usize> {
-        self.zones
-            .iter()
-            .position(|zone| zone.id == name || zone.name.eq_ignore_ascii_case(name))
+        self.zones.iter().position(|zone| zone.id == name || zone.name.eq_ignore_ascii_case(name))
     }
 
     /// Writes to a zone: the API's state changes at once, DNS follows.
     pub(crate) fn write(&mut self, zone: usize, ops: Vec<Op>, now: Instant) -> Result<Vec<Change>, ApiError> {
-        let Self {
-            zones,
-            settings,
-            clock,
-            random,
-            ..
-        } = self;
+        let Self { zones, settings, clock, random, .. } = self;
         let mut new_id = || random.id();
-        let mut context = Context {
-            now,
-            now_text: clock.rfc3339(now),
-            switches: &settings.switches,
-            new_id: &mut new_id,
-        };
+        let mut context =
+            Context { now, now_text: clock.rfc3339(now), switches: &settings.switches, new_id: &mut new_id };
         let changes = zones[zone].apply(ops, &mut context)?;
         for change in &changes {
             self.publish(zone, change, now);
         }
         self.timeline.settle(now);
-        self.zones[zone]
-            .published
-            .forget(now.checked_sub(FORGET_AFTER).unwrap_or(self.clock.begin()));
+        self.zones[zone].published.forget(now.checked_sub(FORGET_AFTER).unwrap_or(self.clock.begin()));
         Ok(changes)
     }
 
     /// A record that is there from the start, or appears everywhere at once.
     pub(crate) fn add_record(&mut self, config: &RecordConfig) -> Result<String, WorldError> {
         let invalid = |why: String| WorldError::Invalid(format!("record {:?}: {why}", config.name));
-        let zone = self
-            .zone(&config.zone)
-            .ok_or_else(|| invalid(format!("no zone {:?}", config.zone)))?;
+        let zone = self.zone(&config.zone).ok_or_else(|| invalid(format!("no zone {:?}", config.zone)))?;
         let now = Instant::now();
         if config.hidden {
             let name =
@@ -174,9 +140,7 @@ impl State {
                 priority: config.priority,
             };
             let visible = vec![now; self.servers.len()];
-            self.zones[zone]
-                .published
-                .publish(&name, &id, Some(data), visible);
+            self.zones[zone].published.publish(&name, &id, Some(data), visible);
             return Ok(id);
         }
         let body = Body {
@@ -188,31 +152,17 @@ impl State {
             priority: config.priority,
             ..Body::default()
         };
-        let Self {
-            zones,
-            settings,
-            clock,
-            random,
-            ..
-        } = self;
+        let Self { zones, settings, clock, random, .. } = self;
         let mut new_id = || random.id();
-        let mut context = Context {
-            now,
-            now_text: clock.rfc3339(now),
-            switches: &settings.switches,
-            new_id: &mut new_id,
-        };
+        let mut context =
+            Context { now, now_text: clock.rfc3339(now), switches: &settings.switches, new_id: &mut new_id };
         let changes = zones[zone]
             .apply(vec![Op::Post(body)], &mut context)
             .map_err(|error| invalid(format!("{error:?}")))?;
-        let record = changes
-            .into_iter()
-            .find_map(Change::record)
-            .ok_or_else(|| invalid("lost".to_owned()))?;
+        let record =
+            changes.into_iter().find_map(Change::record).ok_or_else(|| invalid("lost".to_owned()))?;
         let visible = vec![now; self.servers.len()];
-        self.zones[zone]
-            .published
-            .publish(&record.name, &record.id, Some(record.served()), visible);
+        self.zones[zone].published.publish(&record.name, &record.id, Some(record.served()), visible);
         Ok(record.id)
     }
 
@@ -221,9 +171,8 @@ impl State {
         let is_meant = |candidate: &Server| {
             server.is_none_or(|wanted| wanted == candidate.name || wanted == candidate.address.to_string())
         };
-        let meant: Vec<usize> = (0..self.servers.len())
-            .filter(|index| is_meant(&self.servers[*index]))
-            .collect();
+        let meant: Vec<usize> =
+            (0..self.servers.len()).filter(|index| is_meant(&self.servers[*index])).collect();
         let addresses: Vec<IpAddr> = meant.iter().map(|index| self.servers[*index].address).collect();
         for zone in &mut self.zones {
             zone.published.arrive(now, &meant);
@@ -237,27 +186,17 @@ impl State {
     }
 
     fn add_zones(&mut self, world: &World) -> Result<(), WorldError> {
-        let default_servers: Vec<String> = world
-            .name_servers
-            .iter()
-            .take(2)
-            .map(|server| server.name.to_ascii_lowercase())
-            .collect();
+        let default_servers: Vec<String> =
+            world.name_servers.iter().take(2).map(|server| server.name.to_ascii_lowercase()).collect();
         for config in &world.zones {
             if normal(&config.name).as_deref() != Some(&config.name.to_ascii_lowercase()) {
                 return Err(WorldError::Invalid(format!("{:?} is no zone name", config.name)));
             }
             let usual = derived_id(&format!("zone:{}", config.name.to_ascii_lowercase()));
             let taken = self.zones.iter().any(|zone| zone.id == usual);
-            let twin = derived_id(&format!(
-                "zone:{}:{}:{}",
-                config.name,
-                config.account,
-                self.zones.len()
-            ));
+            let twin = derived_id(&format!("zone:{}:{}:{}", config.name, config.account, self.zones.len()));
             let id = config.id.clone().unwrap_or(if taken { twin } else { usual });
-            self.zones
-                .push(Zone::new(config, id, &default_servers, self.clock.begin()));
+            self.zones.push(Zone::new(config, id, &default_servers, self.clock.begin()));
         }
         Ok(())
     }
@@ -267,12 +206,7 @@ impl State {
         let Some(record) = change.after.as_ref().or(change.before.as_ref()) else {
             return;
         };
-        let Self {
-            settings,
-            servers,
-            random,
-            ..
-        } = &mut *self;
+        let Self { settings, servers, random, .. } = &mut *self;
         let visible = moments(settings, servers, &record.name, now, |most| random.below(most));
         let moved = match (&change.before, &change.after) {
             (Some(before), Some(after)) => before.name != after.name,
@@ -293,28 +227,10 @@ impl State {
         let (before, after) = (change.before.as_ref(), change.after.as_ref());
         if let Some(record) = after {
             let (name, kind, content) = shown(record);
-            self.timeline.add(
-                now,
-                Event::Written {
-                    ms,
-                    name,
-                    r#type: kind,
-                    content,
-                    id: record.id.clone(),
-                },
-            );
+            self.timeline.add(now, Event::Written { ms, name, r#type: kind, content, id: record.id.clone() });
         } else if let Some(record) = before {
             let (name, kind, content) = shown(record);
-            self.timeline.add(
-                now,
-                Event::Deleted {
-                    ms,
-                    name,
-                    r#type: kind,
-                    content,
-                    id: record.id.clone(),
-                },
-            );
+            self.timeline.add(now, Event::Deleted { ms, name, r#type: kind, content, id: record.id.clone() });
         }
         if before.map(shown) == after.map(shown) {
             return;
@@ -322,25 +238,13 @@ impl State {
         for (place, at) in self.servers.iter().zip(visible) {
             let (ms, address) = (self.clock.ms(*at), place.address);
             if let Some((name, kind, content)) = before.map(shown) {
-                let event = Event::Gone {
-                    ms,
-                    server: place.name.clone(),
-                    address,
-                    name,
-                    r#type: kind,
-                    content,
-                };
+                let event =
+                    Event::Gone { ms, server: place.name.clone(), address, name, r#type: kind, content };
                 self.timeline.add_coming(*at, event);
             }
             if let Some((name, kind, content)) = after.map(shown) {
-                let event = Event::Visible {
-                    ms,
-                    server: place.name.clone(),
-                    address,
-                    name,
-                    r#type: kind,
-                    content,
-                };
+                let event =
+                    Event::Visible { ms, server: place.name.clone(), address, name, r#type: kind, content };
                 self.timeline.add_coming(*at, event);
             }
         }

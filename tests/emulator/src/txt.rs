@@ -43,13 +43,7 @@ fn quoted(mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     loop {
         match rest {
             [b'"', after @ ..] => return Some((string, after)),
-            [
-                b'\\',
-                a @ b'0'..=b'9',
-                b @ b'0'..=b'9',
-                c @ b'0'..=b'9',
-                after @ ..,
-            ] => {
+            [b'\\', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', after @ ..] => {
                 let value = u32::from(a - b'0') * 100 + u32::from(b - b'0') * 10 + u32::from(c - b'0');
                 string.push(u8::try_from(value).ok()?);
                 rest = after;
@@ -92,15 +86,7 @@ mod tests {
 
     #[test]
     fn quotes_must_pair_up() {
-        for bad in [
-            "\"abc",
-            "\"a\" b\"",
-            "\"a\"b",
-            "a\"b",
-            "\"a\\",
-            "\"a\\\"",
-            "\"these\" ones\"",
-        ] {
+        for bad in ["\"abc", "\"a\" b\"", "\"a\"b", "a\"b", "\"a\\", "\"a\\\"", "\"these\" ones\""] {
             assert_eq!(strings(bad), None, "{bad}");
         }
     }

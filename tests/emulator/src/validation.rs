@@ -104,28 +104,16 @@ fn checked_content(kind: &str, content: &str) -> Result<String, ApiError> {
     match kind {
         "A" if content.parse::<Ipv4Addr>().is_ok() => Ok(content.to_owned()),
         // [O: yulewang/cloudflare-api-v4-ddns#16]
-        "A" => Err(ApiError::dns(
-            400,
-            9005,
-            "Content for A record must be a valid IPv4 address.",
-        )),
+        "A" => Err(ApiError::dns(400, 9005, "Content for A record must be a valid IPv4 address.")),
         "AAAA" if content.parse::<Ipv6Addr>().is_ok() => Ok(content.to_owned()),
-        "AAAA" => Err(ApiError::dns(
-            400,
-            9006,
-            "Content for AAAA record must be a valid IPv6 address.",
-        )), // code I
+        "AAAA" => Err(ApiError::dns(400, 9006, "Content for AAAA record must be a valid IPv6 address.")), // code I
         // [O: kubernetes-sigs/external-dns#2409]
         "CNAME" => host(9007, "Content for CNAME record is invalid."),
         "MX" => host(9009, "Content for MX record must be a hostname."), // code U
         "NS" => host(9010, "Content for NS record must be a hostname."), // code U
         "PTR" => host(9011, "Content for PTR record must be a hostname."), // code U
         "TXT" => checked_txt(content),
-        _ => Err(ApiError::dns(
-            400,
-            9002,
-            format!("DNS record type {kind:?} is invalid or not emulated."),
-        )), // code U
+        _ => Err(ApiError::dns(400, 9002, format!("DNS record type {kind:?} is invalid or not emulated."))), // code U
     }
 }
 
@@ -146,14 +134,14 @@ fn checked_ttl(ttl: Option<&Number>, plan: Plan) -> Result<u32, ApiError> {
     let least = if plan == Plan::Enterprise { 30 } else { 60 };
     let Some(ttl) = ttl else { return Ok(TTL_AUTOMATIC) };
     let seconds = ttl.as_u64().and_then(|seconds| u32::try_from(seconds).ok());
-    seconds
-        .filter(|seconds| *seconds == TTL_AUTOMATIC || (least..=TTL_MAX).contains(seconds))
-        .ok_or_else(|| {
+    seconds.filter(|seconds| *seconds == TTL_AUTOMATIC || (least..=TTL_MAX).contains(seconds)).ok_or_else(
+        || {
             // [O: ZE3kr/Cloudflare-CNAME-Setup#16, text cut off there]
             let message =
                 format!("Invalid TTL. Must be between {least} and 86,400 seconds, or 1 for Automatic.");
             ApiError::dns(400, 9021, message)
-        })
+        },
+    )
 }
 
 /// 100 characters on free zones, 500 on paid ones; one line. [D: record-attributes; O: code]
@@ -165,11 +153,7 @@ fn check_comment(comment: Option<&str>, plan: Plan) -> Result<(), ApiError> {
         return Err(ApiError::dns(400, 9313, message));
     }
     if comment.contains(['\n', '\r']) {
-        return Err(ApiError::dns(
-            400,
-            9314,
-            "DNS record comment contains invalid characters.",
-        )); // code U
+        return Err(ApiError::dns(400, 9314, "DNS record comment contains invalid characters.")); // code U
     }
     Ok(())
 }
@@ -178,10 +162,7 @@ fn check_comment(comment: Option<&str>, plan: Plan) -> Result<(), ApiError> {
 fn check_tags(tags: &[String], plan: Plan) -> Result<(), ApiError> {
     let quota = if plan == Plan::Free { 0 } else { 20 };
     if tags.len() > quota {
-        let message = format!(
-            "DNS record has {} tags, exceeding the quota of {quota}.",
-            tags.len()
-        );
+        let message = format!("DNS record has {} tags, exceeding the quota of {quota}.", tags.len());
         return Err(ApiError::dns(400, 9300, message));
     }
     Ok(())

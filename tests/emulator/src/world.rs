@@ -321,14 +321,9 @@ impl World {
 
     /// Reads a world file.
     pub fn read(path: &Path) -> Result<Self, WorldError> {
-        let text = std::fs::read(path).map_err(|source| WorldError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        serde_json::from_slice(&text).map_err(|source| WorldError::Parse {
-            path: path.to_owned(),
-            source,
-        })
+        let text =
+            std::fs::read(path).map_err(|source| WorldError::Read { path: path.to_owned(), source })?;
+        serde_json::from_slice(&text).map_err(|source| WorldError::Parse { path: path.to_owned(), source })
     }
 
     /// Adds an active zone of the default account.
@@ -348,10 +343,7 @@ impl World {
     #[must_use]
     pub fn token(self, value: &str, zones: &[&str]) -> Self {
         let zones = zones.iter().map(ToString::to_string).collect();
-        self.with_token(TokenConfig {
-            zones,
-            ..TokenConfig::new(value)
-        })
+        self.with_token(TokenConfig { zones, ..TokenConfig::new(value) })
     }
 
     /// Adds a token.
@@ -441,10 +433,7 @@ impl Default for World {
                     name: "ada.ns.cloudflare.com".to_owned(),
                     addresses: vec![loopback(2), loopback(3)],
                 },
-                NameServerConfig {
-                    name: "bob.ns.cloudflare.com".to_owned(),
-                    addresses: vec![loopback(4)],
-                },
+                NameServerConfig { name: "bob.ns.cloudflare.com".to_owned(), addresses: vec![loopback(4)] },
             ],
             latency_ms: 0,
             propagation_ms: 0,
@@ -466,11 +455,7 @@ impl Default for World {
 
 impl Default for ApiConfig {
     fn default() -> Self {
-        Self {
-            listen: any_port(),
-            tls_cert: None,
-            tls_key: None,
-        }
+        Self { listen: any_port(), tls_cert: None, tls_key: None }
     }
 }
 

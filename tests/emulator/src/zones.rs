@@ -38,10 +38,7 @@ pub(crate) struct Zone {
 impl Zone {
     /// `default_servers` are assigned when the configuration names none.
     pub(crate) fn new(config: &ZoneConfig, id: String, default_servers: &[String], created: Instant) -> Self {
-        let name_servers = config
-            .name_servers
-            .clone()
-            .unwrap_or_else(|| default_servers.to_vec());
+        let name_servers = config.name_servers.clone().unwrap_or_else(|| default_servers.to_vec());
         let vanity = &config.vanity_name_servers;
         let usual = if vanity.is_empty() { &name_servers } else { vanity };
         let quota = match config.plan {
@@ -79,12 +76,7 @@ impl Zone {
     pub(crate) fn is_served_by(&self, server: &str) -> bool {
         let answers = !matches!(self.status, ZoneStatus::Initializing | ZoneStatus::Purged)
             && matches!(self.kind, ZoneKind::Full | ZoneKind::Secondary);
-        answers
-            && self
-                .name_servers
-                .iter()
-                .chain(&self.vanity_name_servers)
-                .any(|name| name == server)
+        answers && self.name_servers.iter().chain(&self.vanity_name_servers).any(|name| name == server)
     }
 
     /// Its id in the API's account object.
@@ -147,11 +139,7 @@ impl Zone {
 
 /// An account's id: the name itself when it is one.
 pub(crate) fn account_id(name: &str) -> String {
-    if is_id(name) {
-        name.to_owned()
-    } else {
-        derived_id(&format!("account:{name}"))
-    }
+    if is_id(name) { name.to_owned() } else { derived_id(&format!("account:{name}")) }
 }
 
 /// `GET /zones`. [D]
@@ -202,12 +190,8 @@ pub(crate) fn get(
     id: &str,
     switches: &Switches,
 ) -> Result<Answer, ApiError> {
-    let zone = zones
-        .iter()
-        .find(|zone| zone.id == id && zone.in_api() && actor.sees(zone));
-    let zone = zone
-        .filter(|_| actor.may_read_zones(switches))
-        .ok_or_else(auth::unauthorized)?;
+    let zone = zones.iter().find(|zone| zone.id == id && zone.in_api() && actor.sees(zone));
+    let zone = zone.filter(|_| actor.may_read_zones(switches)).ok_or_else(auth::unauthorized)?;
     Ok(Answer::result(zone.object(clock)))
 }
 

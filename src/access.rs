@@ -1,0 +1,158 @@
+//! Who sends a request, and whether they may: what `k8s.io/apiserver` does with its delegating authentication and
+//! authorization options. Decisions only; the reviews of the Kubernetes API server come through two traits.
+//!
+//! Sources: `pkg/authentication/authenticatorfactory/delegating.go`, `pkg/server/options/authorization.go`.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use rustls::pki_types::UnixTime;
+use tokio::sync::watch;
+
+pub mod attributes;
+pub mod chain;
+pub mod config;
+pub mod error;
+pub mod identity;
+pub mod request_header;
+
+pub use attributes::{Attributes, ResourceAttributes};
+pub use chain::PeerCertificates;
+pub use config::{ConfigError, FrontProxyConfig};
+pub use error::{AccessError, CredentialError, Unauthenticated};
+pub use identity::Identity;
+
+/// Asks the API server whether an identity may do something: a `SubjectAccessReview`.
+pub trait Authorizer: Send + Sync + 'static {
+    /// The decision; an error is no decision, and the request is refused.
+    fn authorize(
+        &self,
+        identity: &Identity,
+        attributes: &Attributes,
+    ) -> impl Future<Output = Result<Decision, AccessError>> + Send;
+}
+
+/// Asks the API server whose a bearer token is: a `TokenReview`.
+pub trait TokenReviewer: Send + Sync + 'static {
+    /// The user as the review states it (without `system:authenticated`, which is added here); `None` if the token is
+    /// nobody's.
+    fn review(&self, token: &str) -> impl Future<Output = Result<Option<Identity>, AccessError>> + Send;
+}
+
+/// The answer of an [`Authorizer`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// They may.
+    Allowed,
+    /// They may not: denied, or nobody allowed it.
+    Forbidden {
+        /// `status.reason` of the review, for the caller; often empty.
+        reason: String,
+    },
+}
+
+/// The front-proxy configuration as last read; `None` until it has been read once.
+pub type FrontProxy = watch::Receiver<Option<Arc<FrontProxyConfig>>>;
+
+/// Authentication and authorization of requests.
+#[derive(Debug)]
+pub struct Access<A, T> {
+    front_proxy: FrontProxy,
+    authorizer: A,
+    reviewer: T,
+}
+
+impl<A: Authorizer, T: TokenReviewer> Access<A, T> {
+    /// Judges by the current value of `front_proxy`, request by request.
+    pub fn new(front_proxy: FrontProxy, authorizer: A, reviewer: T) -> Self {
+        Self { front_proxy, authorizer, reviewer }
+    }
+
+    /// Who sent a request: the first of front proxy, client certificate and bearer token that knows them. One that
+    /// fails is fatal only if none succeeds; without any credential the request is anonymous.
+    ///
+    /// Source: `pkg/authentication/request/union/union.go`, `pkg/authentication/group/authenticated_group_adder.go`.
+    pub async fn authenticate(
+        &self,
+        peer: &PeerCertificates,
+        headers: &HeaderMap,
+        now: UnixTime,
+    ) -> Result<Identity, Unauthenticated> {
+        let mut errors = Vec::new();
+        match self.by_certificate(peer, headers, now) {
+            Ok(Some(identity)) => return Ok(identity.authenticated()),
+            Ok(None) => {}
+            Err(refusals) => errors = refusals,
+        }
+        match self.by_token(headers).await {
+            Ok(Some(identity)) => return Ok(identity.authenticated()),
+            Ok(None) => {}
+            Err(error) => errors.push(error),
+        }
+        if errors.is_empty() { Ok(Identity::anonymous()) } else { Err(Unauthenticated(errors)) }
+    }
+
+    /// Whether they may. Group `system:masters` may do anything and everybody may see the health of the server, as in
+    /// `pkg/server/options/authorization.go`; all else is for the API server to decide.
+    pub async fn authorize(
+        &self,
+        identity: &Identity,
+        attributes: &Attributes,
+    ) -> Result<Decision, AccessError> {
+        let always = matches!(attributes, Attributes::NonResource { path, .. } if ALWAYS_ALLOWED.contains(&path.as_str()));
+        if identity.is_master() || always {
+            return Ok(Decision::Allowed);
+        }
+        self.authorizer.authorize(identity, attributes).await
+    }
+
+    fn by_certificate(
+        &self,
+        peer: &PeerCertificates,
+        headers: &HeaderMap,
+        now: UnixTime,
+    ) -> Result<Option<Identity>, Vec<CredentialError>> {
+        // Cloned out, so that the channel's lock is not held while signatures are verified.
+        let config = self.front_proxy.borrow().clone();
+        let Some(config) = config else { return Ok(None) };
+        let mut errors = Vec::new();
+        match request_header::identity(&config, peer, headers, now) {
+            Ok(Some(identity)) => return Ok(Some(identity)),
+            Ok(None) => {}
+            Err(error) => errors.push(error),
+        }
+        match identity::of_client_certificate(config.client_ca(), peer, now) {
+            Ok(Some(identity)) => return Ok(Some(identity)),
+            Ok(None) => {}
+            Err(error) => errors.push(error),
+        }
+        if errors.is_empty() { Ok(None) } else { Err(errors) }
+    }
+
+    async fn by_token(&self, headers: &HeaderMap) -> Result<Option<Identity>, CredentialError> {
+        let Some(token) = bearer_token(headers) else {
+            return Ok(None);
+        };
+        match self.reviewer.review(token).await {
+            Ok(Some(identity)) => Ok(Some(identity)),
+            Ok(None) => Err(CredentialError::Token),
+            Err(error) => Err(CredentialError::Review(error)),
+        }
+    }
+}
+
+/// The bearer token of a request; other schemes and an empty token are no credential.
+///
+/// Source: `pkg/authentication/request/bearertoken/bearertoken.go`.
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let mut parts = value.trim().split(' ');
+    let scheme = parts.next()?;
+    let token = parts.next()?;
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// Exactly these paths, not what is below them (`pkg/authorization/path/path.go`).
+const ALWAYS_ALLOWED: [&str; 3] = ["/healthz", "/readyz", "/livez"];

@@ -1,0 +1,135 @@
+//! The chain of a client certificate, judged against authorities that may change between two requests.
+//!
+//! Where webpki and Go's `crypto/x509` differ, the stricter of the two holds: webpki knows nothing of an authority but
+//! its name and key, so what Go also asks of it (validity, purpose, length of the path) is asked here.
+
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
+use x509_parser::extensions::ParsedExtension;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::error::CredentialError;
+
+/// What a client showed in the handshake: the leaf, whose key it has, and whatever it sent along. Not yet trusted.
+#[derive(Debug, Clone, Default)]
+pub struct PeerCertificates(Arc<[CertificateDer<'static>]>);
+
+impl PeerCertificates {
+    /// The certificates of a connection whose handshake has proved possession of the leaf's key.
+    pub fn new(certificates: &[CertificateDer<'_>]) -> Self {
+        Self(certificates.iter().map(|der| der.clone().into_owned()).collect())
+    }
+
+    /// The client's own certificate; `None` if it showed none.
+    pub fn leaf(&self) -> Option<&CertificateDer<'static>> {
+        self.0.first()
+    }
+}
+
+/// Certificate authorities; at least one certificate, though perhaps none that can still sign for a client.
+#[derive(Debug)]
+pub struct Anchors {
+    trust: Vec<TrustAnchor<'static>>,
+    /// In the order of `trust`.
+    terms: Vec<Terms>,
+}
+
+/// What an authority's own certificate says about its use.
+#[derive(Debug)]
+struct Terms {
+    /// Seconds since 1970, both inclusive.
+    validity: (i64, i64),
+    path_len: Option<usize>,
+}
+
+impl Anchors {
+    /// Reads a bundle; `None` if a certificate can't be read or there is none, as in `ParseCertsPEM` of client-go.
+    pub(super) fn parse(pem: &str) -> Option<Self> {
+        let certificates =
+            CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>().ok()?;
+        if certificates.is_empty() {
+            return None;
+        }
+        let mut anchors = Self { trust: Vec::new(), terms: Vec::new() };
+        for certificate in &certificates {
+            let trust = webpki::anchor_from_trusted_cert(certificate).ok()?.to_owned();
+            let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+            // One that may not sign for clients is no reason to refuse the others.
+            if let Some(terms) = Terms::of(&parsed) {
+                anchors.trust.push(trust);
+                anchors.terms.push(terms);
+            }
+        }
+        Some(anchors)
+    }
+
+    /// Whether a client's leaf is signed for client authentication by one of these, directly or by way of what it
+    /// sent along, all valid at `now`.
+    pub fn verify(&self, peer: &PeerCertificates, now: UnixTime) -> Result<(), CredentialError> {
+        let Some((leaf, intermediates)) = peer.0.split_first() else {
+            return Err(CredentialError::Chain(webpki::Error::UnknownIssuer));
+        };
+        let keeps_terms = |path: &VerifiedPath<'_>| {
+            let length = path.intermediate_certificates().count();
+            let mut same = self.trust.iter().zip(&self.terms).filter(|(trust, _)| *trust == path.anchor());
+            // A renewed authority has the same name and key: any of its certificates will do.
+            if same.any(|(_, terms)| terms.allow(length, now)) {
+                Ok(())
+            } else {
+                Err(webpki::Error::UnknownIssuer)
+            }
+        };
+        EndEntityCert::try_from(leaf)
+            .and_then(|leaf| {
+                leaf.verify_for_usage(
+                    webpki::ALL_VERIFICATION_ALGS,
+                    &self.trust,
+                    intermediates,
+                    now,
+                    KeyUsage::client_auth(),
+                    None,
+                    Some(&keeps_terms),
+                )
+                .map(|_| ())
+            })
+            .map_err(CredentialError::Chain)
+    }
+}
+
+impl Terms {
+    /// The terms of an authority that may sign for clients (`isValid` and `CheckSignatureFrom` of `crypto/x509`).
+    fn of(certificate: &X509Certificate<'_>) -> Option<Self> {
+        let mut path_len = None;
+        // Version 1 has no extensions to say it.
+        let mut signs = certificate.version().0 == 0;
+        for extension in certificate.extensions() {
+            match extension.parsed_extension() {
+                ParsedExtension::BasicConstraints(constraints) => {
+                    signs = constraints.ca;
+                    path_len = constraints.path_len_constraint;
+                }
+                ParsedExtension::KeyUsage(usage) if !usage.key_cert_sign() => return None,
+                ParsedExtension::ExtendedKeyUsage(usage) if !(usage.any || usage.client_auth) => return None,
+                ParsedExtension::ParseError { .. } => return None,
+                ParsedExtension::UnsupportedExtension { .. } if extension.critical => return None,
+                _ => {}
+            }
+        }
+        signs.then(|| Self {
+            validity: (
+                certificate.validity().not_before.timestamp(),
+                certificate.validity().not_after.timestamp(),
+            ),
+            path_len: path_len.and_then(|length| usize::try_from(length).ok()),
+        })
+    }
+
+    fn allow(&self, intermediates: usize, now: UnixTime) -> bool {
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        let (from, until) = self.validity;
+        (from..=until).contains(&now) && self.path_len.is_none_or(|limit| intermediates <= limit)
+    }
+}

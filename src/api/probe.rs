@@ -1,0 +1,96 @@
+//! `/livez`, `/readyz`, `/healthz`, their checks one by one, `?verbose` and `?exclude`.
+//!
+//! Source: `pkg/server/healthz/healthz.go` of `k8s.io/apiserver`.
+
+use std::fmt::Write;
+
+use axum::body::Body;
+use http::Response;
+
+use super::route::{Probe, query};
+use super::status;
+use crate::health::Health;
+
+/// Whether the reader may see why a check fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reasons {
+    /// Everybody can read it.
+    Withheld,
+    /// The operator reads it.
+    Shown,
+}
+
+/// The page of a probe, or of one of its checks.
+pub(crate) fn page(
+    probe: Probe,
+    check: Option<&str>,
+    raw_query: Option<&str>,
+    health: &Health,
+    reasons: Reasons,
+) -> Response<Body> {
+    let checks = checks(probe, health);
+    match check {
+        None => report(probe, &checks, raw_query, reasons),
+        Some(name) => match checks.iter().find(|(known, _)| *known == name) {
+            None => status::page_not_found(),
+            Some((_, None)) => status::text(status::TEXT, "ok"),
+            Some((_, Some(reason))) => status::unhealthy(format!("internal server error: {reason}")),
+        },
+    }
+}
+
+/// Only readiness depends on anything: a process that is restarted because the API server is away comes back to the
+/// same.
+fn checks(probe: Probe, health: &Health) -> Vec<(&'static str, Option<String>)> {
+    let mut checks = vec![("ping", None)];
+    if probe == Probe::Readyz {
+        checks.extend(health.checks());
+    }
+    checks
+}
+
+fn report(
+    probe: Probe,
+    checks: &[(&'static str, Option<String>)],
+    raw_query: Option<&str>,
+    reasons: Reasons,
+) -> Response<Body> {
+    let query = query(raw_query);
+    let mut excluded: Vec<&str> =
+        query.iter().filter(|(key, _)| key == "exclude").map(|(_, v)| v.as_str()).collect();
+    excluded.sort_unstable();
+    excluded.dedup();
+    let mut text = String::new();
+    let mut healthy = true;
+    for (name, missing) in checks {
+        // Writing to a String does not fail.
+        let _ = match missing {
+            _ if excluded.contains(name) => writeln!(text, "[+]{name} excluded: ok"),
+            None => writeln!(text, "[+]{name} ok"),
+            Some(reason) => {
+                healthy = false;
+                match reasons {
+                    Reasons::Withheld => writeln!(text, "[-]{name} failed: reason withheld"),
+                    Reasons::Shown => writeln!(text, "[-]{name} failed: {reason}"),
+                }
+            }
+        };
+    }
+    excluded.retain(|name| checks.iter().all(|(known, _)| known != name));
+    if !excluded.is_empty() {
+        let quoted: Vec<_> = excluded.iter().map(|name| format!("{name:?}")).collect();
+        let _ = writeln!(
+            text,
+            "warn: some health checks cannot be excluded: no matches for {}",
+            quoted.join(", ")
+        );
+    }
+    let name = probe.name();
+    if !healthy {
+        return status::unhealthy(format!("{text}{name} check failed"));
+    }
+    if query.iter().any(|(key, _)| key == "verbose") {
+        return status::text(status::TEXT, format!("{text}{name} check passed\n"));
+    }
+    status::text(status::TEXT, "ok")
+}

@@ -1,0 +1,171 @@
+//! A scripted exchange for tests: each call must be the next of the script, and each of the script must be called.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::{Value, json};
+
+use super::Cloudflare;
+use super::exchange::{Answer, Call, Exchange, ExchangeError};
+use crate::deadline::Deadline;
+use crate::metrics::{CallLabels, Endpoint, Metrics, Outcome};
+use crate::name::Fqdn;
+use crate::secret::{Credential, Secret};
+use crate::solver::port::Zone;
+
+/// What is expected and what it gets.
+pub(super) struct Step {
+    call: String,
+    credential: Option<Credential>,
+    delay: Duration,
+    answer: Result<Answer, ExchangeError>,
+}
+
+impl Step {
+    /// `call` is method and path, e.g. `GET /zones?name=…`.
+    pub(super) fn new(call: impl Into<String>, answer: impl Into<Result<Answer, ExchangeError>>) -> Self {
+        Self { call: call.into(), credential: None, delay: Duration::ZERO, answer: answer.into() }
+    }
+
+    pub(super) fn after(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    pub(super) fn by(mut self, credential: &Credential) -> Self {
+        self.credential = Some(credential.clone());
+        self
+    }
+}
+
+impl From<Answer> for Result<Answer, ExchangeError> {
+    fn from(answer: Answer) -> Self {
+        Ok(answer)
+    }
+}
+
+impl From<ExchangeError> for Result<Answer, ExchangeError> {
+    fn from(error: ExchangeError) -> Self {
+        Err(error)
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Script {
+    steps: Mutex<VecDeque<Step>>,
+    bodies: Mutex<Vec<Value>>,
+}
+
+impl Script {
+    /// An adapter over this script, and the script.
+    pub(super) fn start(steps: impl IntoIterator<Item = Step>) -> (Cloudflare<Arc<Self>>, Arc<Self>) {
+        let script =
+            Arc::new(Self { steps: Mutex::new(steps.into_iter().collect()), bodies: Mutex::default() });
+        (Cloudflare::over(Arc::clone(&script), Metrics::new().0), script)
+    }
+
+    pub(super) fn add(&self, step: Step) {
+        self.steps.lock().unwrap().push_back(step);
+    }
+
+    /// The bodies sent, in order.
+    pub(super) fn bodies(&self) -> Vec<Value> {
+        self.bodies.lock().unwrap().clone()
+    }
+}
+
+impl Exchange for Script {
+    async fn send(&self, credential: &Credential, call: &Call) -> Result<Answer, ExchangeError> {
+        let sent = format!("{} {}", call.method, call.path);
+        let step = self.steps.lock().unwrap().pop_front();
+        let step = step.unwrap_or_else(|| panic!("unexpected call: {sent}"));
+        assert_eq!(sent, step.call, "another call was expected");
+        if let Some(expected) = step.credential {
+            assert_eq!(credential.id(), expected.id(), "another credential was expected");
+        }
+        if let Some(body) = &call.body {
+            self.bodies.lock().unwrap().push(serde_json::from_slice(body).unwrap());
+        }
+        tokio::time::sleep(step.delay).await;
+        step.answer
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let left: Vec<_> = self.steps.get_mut().unwrap().iter().map(|s| s.call.clone()).collect();
+            assert!(left.is_empty(), "never called: {left:?}");
+        }
+    }
+}
+
+/// 200, a success with this result.
+pub(super) fn ok(result: &Value) -> Answer {
+    let body = json!({"result": result, "success": true, "errors": [], "messages": []});
+    answer(200, "application/json", &body.to_string())
+}
+
+/// A failure in the DNS service's form.
+pub(super) fn refusal(status: u16, code: u32, message: &str) -> Answer {
+    let errors = json!([{"code": code, "message": message}]);
+    let body = json!({"result": null, "success": false, "errors": errors, "messages": []});
+    answer(status, "application/json", &body.to_string())
+}
+
+pub(super) fn html(status: u16) -> Answer {
+    let page = "<!DOCTYPE html><title>520: Web server is returning an unknown error</title>";
+    answer(status, "text/html; charset=UTF-8", page)
+}
+
+pub(super) fn answer(status: u16, content_type: &'static str, body: &str) -> Answer {
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static(content_type));
+    headers.insert("cf-ray", HeaderValue::from_static("86610873f8d987a9-IAD"));
+    headers.insert("date", HeaderValue::from_static("Fri, 24 May 2024 09:43:37 GMT"));
+    Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: body.as_bytes().to_vec() }
+}
+
+pub(super) fn lost() -> ExchangeError {
+    ExchangeError::Lost("connection reset by peer".to_owned())
+}
+
+pub(super) fn unsent() -> ExchangeError {
+    ExchangeError::Unsent("connection refused".to_owned())
+}
+
+/// No answer until whoever asked has gone.
+pub(super) const NEVER: Duration = Duration::from_hours(24);
+
+pub(super) fn token(text: &str) -> Credential {
+    Credential::Token(Secret::parse(text.as_bytes()).unwrap())
+}
+
+pub(super) fn fqdn(text: &str) -> Fqdn {
+    Fqdn::parse(text).unwrap()
+}
+
+pub(super) fn soon() -> Deadline {
+    Deadline::within(Duration::from_secs(45))
+}
+
+/// An id, 32 times the same digit.
+pub(super) fn id(digit: char) -> String {
+    digit.to_string().repeat(32)
+}
+
+/// example.com, found by the API.
+pub(super) fn example() -> Zone {
+    Zone {
+        id: id('a'),
+        name: fqdn("example.com"),
+        name_servers: vec![fqdn("ada.ns.cloudflare.com"), fqdn("bob.ns.cloudflare.com")],
+    }
+}
+
+pub(super) fn count<X>(cloudflare: &Cloudflare<X>, endpoint: Endpoint, outcome: Outcome) -> u64 {
+    let calls = &cloudflare.api.metrics.cloudflare_calls;
+    calls.get_or_create(&CallLabels { endpoint, outcome }).get()
+}

@@ -1,0 +1,36 @@
+package webhook
+
+import (
+	"context"
+
+	"cloudflare-webhook.test/conformance/internal/emulator"
+	"cloudflare-webhook.test/conformance/internal/pki"
+)
+
+// Emulation is a running emulator, together with what the program needs to take it for Cloudflare.
+type Emulation struct {
+	*emulator.Emulator
+	Cloudflare
+}
+
+// Emulate starts the emulator of CMWC_EMULATOR with the zones given, its API behind TLS as the real
+// one's.
+func Emulate(ctx context.Context, directory string, zones ...string) (*Emulation, error) {
+	binary, err := Emulator()
+	if err != nil {
+		return nil, err
+	}
+	authority, err := pki.NewAuthority(directory, "cloudflare-ca")
+	if err != nil {
+		return nil, err
+	}
+	pair, err := authority.Issue("cloudflare", pki.Leaf{Name: "cloudflare", Hosts: []string{"127.0.0.1"}})
+	if err != nil {
+		return nil, err
+	}
+	running, err := emulator.Start(ctx, binary, directory, emulator.NewWorld(pair.CertFile, pair.KeyFile, zones...))
+	if err != nil {
+		return nil, err
+	}
+	return &Emulation{Emulator: running, Cloudflare: Cloudflare{URL: running.API, CAFile: authority.File}}, nil
+}
