@@ -25,9 +25,11 @@ impl<'a> CertManager<'a> {
         Self { cluster, aggregator }
     }
 
-    /// The order has been made: the Challenge exists, and waits.
-    pub fn create(&self, challenge: &Challenge) {
-        self.cluster.put(challenge, &json!({}));
+    /// An order has been made: its Challenges exist, and wait.
+    pub fn create(&self, challenges: &[Challenge]) {
+        for challenge in challenges {
+            self.cluster.put(challenge, &json!({}));
+        }
     }
 
     /// Presents; the answer may be a failure, which leaves the Challenge to be presented again.
@@ -57,9 +59,11 @@ impl<'a> CertManager<'a> {
         Ok(answer)
     }
 
-    /// The order is done: the Challenge is deleted.
-    pub fn delete(&self, challenge: &Challenge) {
-        self.cluster.delete(challenge);
+    /// The order is done: its Challenges are deleted.
+    pub fn delete(&self, challenges: &[Challenge]) {
+        for challenge in challenges {
+            self.cluster.delete(challenge);
+        }
     }
 
     /// [`present`](Self::present), which must succeed.

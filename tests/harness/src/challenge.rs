@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::recorded::Recorded;
+use crate::scene::ZONE;
 
 /// A challenge of one name.
 #[derive(Debug, Clone)]
@@ -21,26 +22,30 @@ pub struct Challenge {
 impl Challenge {
     /// The two of a certificate for `example.com` and `*.example.com`, as recorded.
     pub fn pair() -> Result<[Self; 2]> {
-        let challenge = |[present, clean_up]: [Recorded; 2], wildcard, name: &str| Self {
-            present,
-            clean_up,
-            wildcard,
-            name: name.to_owned(),
-        };
         Ok([
-            challenge(Recorded::first()?, false, "example-com-1-1"),
-            challenge(Recorded::second()?, true, "example-com-1-2"),
+            Self::new(Recorded::first()?, false, "example-com-1-1"),
+            Self::new(Recorded::second()?, true, "example-com-1-2"),
         ])
     }
 
     /// One for `label`.example.com, with a key of its own.
     pub fn of(label: &str) -> Result<Self> {
-        let name = format!("{label}.example.com");
-        let (fqdn, key) = (format!("_acme-challenge.{name}."), key_for(label));
-        let [present, clean_up] = Recorded::first()?.map(|request| {
-            request.with("dnsName", &name).with("resolvedFQDN", &fqdn).with("key", &key)
-        });
-        Ok(Self { present, clean_up, wildcard: false, name: format!("{label}-example-com-1") })
+        let requests = rename(Recorded::first()?, label, label);
+        Ok(Self::new(requests, false, &format!("{label}-example-com-1")))
+    }
+
+    /// The two of a certificate for `label`.example.com and its wildcard.
+    pub fn pair_of(label: &str) -> Result<[Self; 2]> {
+        let apex = rename(Recorded::first()?, label, &format!("{label}A"));
+        let wildcard = rename(Recorded::second()?, label, &format!("{label}B"));
+        Ok([
+            Self::new(apex, false, &format!("{label}-example-com-1")),
+            Self::new(wildcard, true, &format!("{label}-example-com-2")),
+        ])
+    }
+
+    fn new([present, clean_up]: [Recorded; 2], wildcard: bool, name: &str) -> Self {
+        Self { present, clean_up, wildcard, name: name.to_owned() }
     }
 
     /// The TXT value.
@@ -98,8 +103,12 @@ impl Challenge {
     }
 }
 
-/// 43 characters of base64url that nobody else has.
-fn key_for(label: &str) -> String {
-    let plain: String = label.chars().filter(char::is_ascii_alphanumeric).collect();
-    format!("{plain:_<43.43}")
+/// The requests of another name, with a key that nobody else has.
+fn rename(requests: [Recorded; 2], label: &str, seed: &str) -> [Recorded; 2] {
+    let name = format!("{label}.{ZONE}");
+    let fqdn = format!("_acme-challenge.{name}.");
+    let plain: String = seed.chars().filter(char::is_ascii_alphanumeric).collect();
+    // As long as a digest in base64url.
+    let key = format!("{plain:_<43.43}");
+    requests.map(|request| request.with("dnsName", &name).with("resolvedFQDN", &fqdn).with("key", &key))
 }

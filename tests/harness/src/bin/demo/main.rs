@@ -103,7 +103,7 @@ impl Play<'_> {
     /// Both challenges, in the order of cert-manager; returns when each was confirmed.
     async fn certificate(&self, timeline: &Timeline<'_>, begun: Instant) -> Result<Vec<Duration>> {
         let cert_manager = self.scene.cert_manager(self.webhook)?;
-        self.challenges.iter().for_each(|challenge| cert_manager.create(challenge));
+        cert_manager.create(self.challenges);
         let mut confirmed = Vec::new();
         for challenge in self.challenges {
             self.present(timeline, &cert_manager, challenge).await?;
@@ -114,7 +114,7 @@ impl Play<'_> {
             cert_manager.must_clean_up(challenge).await?;
             timeline.tell("webhook", "cleaned", &value, self.started);
         }
-        self.challenges.iter().for_each(|challenge| cert_manager.delete(challenge));
+        cert_manager.delete(self.challenges);
         self.gone(timeline).await?;
         Ok(confirmed)
     }
@@ -183,7 +183,11 @@ impl Play<'_> {
         let [a, b] = confirmed else { bail!("{} confirmed, not two", confirmed.len()) };
         let stats = self.scene.cloudflare.stats();
         println!();
-        println!("  First Present to confirmed    {:>5.2} s  (both: {:.2} s)", a.as_secs_f64(), b.as_secs_f64());
+        println!(
+            "  First Present to confirmed    {:>5.2} s  (both: {:.2} s)",
+            a.as_secs_f64(),
+            b.as_secs_f64()
+        );
         println!("  All clean, seen at each       {:>5.2} s", total.as_secs_f64());
         println!("  Calls to Cloudflare           {:>5}", stats.api_calls);
         for (endpoint, calls) in &stats.api_calls_by_endpoint {

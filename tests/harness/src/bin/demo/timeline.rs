@@ -90,9 +90,8 @@ impl<'a> Timeline<'a> {
             let value = content.trim_matches('"').to_owned();
             Some(Line { ms, who, what: what.to_owned(), value: self.letters(&[value]) })
         };
-        let host = |server: &str, address| {
-            format!("{} {address}", server.split('.').next().unwrap_or_default())
-        };
+        let host =
+            |server: &str, address| format!("{} {address}", server.split('.').next().unwrap_or_default());
         match event {
             Event::Written { ms, content, .. } => {
                 let is_it = |(at, value): &(u64, String)| *at <= ms && content.contains(value);
