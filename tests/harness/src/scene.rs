@@ -79,10 +79,13 @@ impl Scene {
         Ok(Self { cloudflare, cluster, certificates, binary, directory })
     }
 
-    /// Runs the program in it, with `more` arguments after its own; it need not be ready yet.
+    /// Runs the program in it, with `more` arguments (`--flag=value`), which take the place of those it has anyway; it
+    /// need not be ready yet.
     pub fn spawn(&self, more: &[&str]) -> Result<Webhook> {
         let addresses = free_addresses()?;
         let mut arguments = self.arguments(addresses)?;
+        let flag = |argument: &str| argument.split('=').next().unwrap_or_default().to_owned();
+        arguments.retain(|own| !more.iter().any(|other| flag(other) == flag(own)));
         arguments.extend(more.iter().map(ToString::to_string));
         let log = self.directory.path().join(format!("webhook-{}.log", addresses[0].port()));
         Webhook::spawn(&self.binary.0, &arguments, addresses, &log)
