@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::name::Fqdn;
+use crate::propagation::RecursiveServer;
 use crate::solver::mark::OwnerId;
 
 /// cert-manager DNS-01 webhook for Cloudflare: confirms a challenge only when its record is live at the authority.
@@ -84,7 +85,7 @@ pub struct Serve {
 
     /// Resolvers for delegations, as host:port or <https://…/dns-query> [default: the system's]
     #[arg(long, env = "DNS01_RECURSIVE_NAMESERVERS", value_delimiter = ',', value_name = "SERVER,…")]
-    pub dns01_recursive_nameservers: Vec<String>,
+    pub dns01_recursive_nameservers: Vec<RecursiveServer>,
     /// Never ask the system's resolvers, even if none of those given answers.
     #[arg(long, env = "DNS01_RECURSIVE_NAMESERVERS_ONLY")]
     pub dns01_recursive_nameservers_only: bool,
@@ -230,6 +231,7 @@ mod tests {
             ("--propagation-timeout", "40"),
             ("--propagation-check", "maybe"),
             ("--bind-address", "localhost"),
+            ("--dns01-recursive-nameservers", "ftp://one.one.one.one"),
         ] {
             let arg = format!("{flag}={value}");
             let error = Cli::try_parse_from(required.into_iter().chain([&*arg])).unwrap_err().to_string();

@@ -109,26 +109,20 @@ impl IssuerConfig {
     }
 }
 
-/// The digest of a webhook solver as an Issuer or a Challenge names it: equal where `Present` would do the same. The
-/// order of fields does not matter.
-pub fn solver_digest(group: &str, solver: &str, config: Option<&Value>) -> [u8; 32] {
-    let canonical = canonical(&serde_json::json!([group, solver, config]));
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, canonical.to_string().as_bytes());
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest.as_ref());
-    bytes
-}
-
-/// The same value with each object's fields in order, whatever map `serde_json` is built with.
-fn canonical(value: &Value) -> Value {
-    match value {
-        Value::Array(items) => items.iter().map(canonical).collect(),
-        Value::Object(fields) => {
-            let sorted: std::collections::BTreeMap<_, _> = fields.iter().collect();
-            sorted.into_iter().map(|(field, value)| (field.clone(), canonical(value))).collect()
-        }
-        plain => plain.clone(),
-    }
+/// The digest of a solver as a Challenge names it: equal for two Challenges exactly if they come to the same solver
+/// with the same configuration, however its JSON is written.
+pub fn solver_digest(group_name: &str, solver_name: &str, config: Option<&Value>) -> [u8; 32] {
+    // The API server's client lower-cases the solver's name, the resource of its URL (client-go `rest/request.go`).
+    let solver = Value::Array(vec![
+        group_name.into(),
+        solver_name.to_ascii_lowercase().into(),
+        config.cloned().unwrap_or_default(),
+    ]);
+    let mut text = String::new();
+    canonical(&solver, &mut text);
+    let mut digest = [0; 32];
+    digest.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes()).as_ref());
+    digest
 }
 
 /// Why a configuration is refused. Field names are ours or cut to what a field name can be; values never appear.
@@ -179,6 +173,33 @@ const REF_FIELDS: &[&str] = &["name", "key"];
 
 /// 60 s bounds how long a resolver can hold an answer without the value, and is the least that every plan allows.
 const DEFAULT_TTL: u32 = 60;
+
+/// JSON without white space, its fields sorted: the order in a [`Map`] depends on how `serde_json` was built.
+fn canonical(value: &Value, text: &mut String) {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_unstable_by_key(|(name, _)| *name);
+            text.push('{');
+            for (name, value) in fields {
+                text.push_str(&Value::from(name.as_str()).to_string());
+                text.push(':');
+                canonical(value, text);
+                text.push(',');
+            }
+            text.push('}');
+        }
+        Value::Array(values) => {
+            text.push('[');
+            for value in values {
+                canonical(value, text);
+                text.push(',');
+            }
+            text.push(']');
+        }
+        plain => text.push_str(&plain.to_string()),
+    }
+}
 
 fn source(config: &Map<String, Value>, ambient: bool) -> Result<Option<CredentialSource>, IssuerError> {
     match (config.get("apiTokenSecretRef"), config.get("apiKeySecretRef"), config.get("email")) {
@@ -300,6 +321,27 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_digest_is_that_of_what_is_said_and_not_of_how() {
+        let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        let one = parse(r#"{"ttl":60,"apiTokenSecretRef":{"name":"a","key":"b<c"}}"#);
+        let same = parse(r#"{ "apiTokenSecretRef": {"key":"b\u003cc","name":"a"}, "ttl": 60 }"#);
+        let digest = solver_digest("g", "s", Some(&one));
+        assert_eq!(digest, solver_digest("g", "S", Some(&same)));
+        assert_eq!(solver_digest("g", "s", None), solver_digest("g", "s", Some(&Value::Null)));
+        let others = [
+            solver_digest("h", "s", Some(&one)),
+            solver_digest("g", "t", Some(&one)),
+            solver_digest("g", "s", None),
+            solver_digest("g\",\"s", "", Some(&one)),
+        ];
+        assert!(!others.contains(&digest));
+        assert_ne!(
+            solver_digest("g", "s", Some(&json!(["1,2"]))),
+            solver_digest("g", "s", Some(&json!([1, 2])))
+        );
+    }
 
     #[test]
     fn the_built_in_solvers_fields_are_read() {

@@ -20,9 +20,11 @@
 pub mod access;
 pub mod admin;
 pub mod api;
+pub mod app;
 pub mod challenge;
 pub mod cli;
 pub mod cloudflare;
+pub mod cluster;
 pub mod deadline;
 pub mod expiring;
 pub mod health;

@@ -35,6 +35,13 @@ pub enum RecursiveServerError {
     Port,
 }
 
+impl RecursiveServer {
+    /// Whether it is asked over HTTPS, and its certificate has to be judged.
+    pub fn is_https(&self) -> bool {
+        self.path.is_some()
+    }
+}
+
 impl FromStr for RecursiveServer {
     type Err = RecursiveServerError;
 

@@ -22,6 +22,7 @@ mod emulator;
 mod envelope;
 mod faults;
 mod http_server;
+pub mod kubernetes;
 mod limits;
 mod names;
 mod propagation;

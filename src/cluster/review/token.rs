@@ -1,0 +1,137 @@
+//! `TokenReview`: whose token is it?
+//!
+//! Sources: `plugin/pkg/authenticator/token/webhook/webhook.go`,
+//! `pkg/authentication/token/cache/cached_token_authenticator.go` of `k8s.io/apiserver`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use kube::Client;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{SHARED_FOR, create};
+use crate::access::{AccessError, Identity, TokenReviewer};
+use crate::cluster::call::CallError;
+use crate::cluster::flight::Flights;
+use crate::expiring::Expiring;
+
+/// Asks kube-apiserver, and remembers its answers for a moment: "nobody's" too.
+pub struct TokenReviews {
+    client: Client,
+    /// Made at start: a key of the cache tells nothing about the token, even to who reads this process' memory.
+    secret: hmac::Key,
+    recent: Arc<Expiring<Key, Option<Identity>>>,
+    flights: Flights<Key, Result<Option<Identity>, ReviewError>>,
+}
+
+type Key = [u8; 32];
+
+impl TokenReviews {
+    /// Asks with `client`.
+    pub fn new(client: Client) -> Self {
+        let mut seed = Zeroizing::new([0; 32]);
+        // Should the random source fail, the keys are plain digests of tokens of 256 bits of entropy: no less safe.
+        let _ = aws_lc_rs::rand::fill(&mut *seed);
+        Self {
+            client,
+            secret: hmac::Key::new(hmac::HMAC_SHA256, &*seed),
+            recent: Arc::new(Expiring::new(CAPACITY)),
+            flights: Flights::new(),
+        }
+    }
+}
+
+impl TokenReviewer for TokenReviews {
+    async fn review(&self, token: &str) -> Result<Option<Identity>, AccessError> {
+        let mut key = [0; 32];
+        key.copy_from_slice(hmac::sign(&self.secret, token.as_bytes()).as_ref());
+        if let Some(identity) = self.recent.get(&key) {
+            return Ok(identity);
+        }
+        let (client, recent) = (self.client.clone(), self.recent.clone());
+        let token = Zeroizing::new(token.to_owned());
+        let flight = self.flights.join(key, async move {
+            let identity = ask(&client, &token).await?;
+            recent.insert(key, identity.clone(), SHARED_FOR);
+            Ok(identity)
+        });
+        flight.await.map_err(|error| AccessError::new("TokenReview", error))
+    }
+}
+
+async fn ask(client: &Client, token: &str) -> Result<Option<Identity>, ReviewError> {
+    let review = Review {
+        api_version: "authentication.k8s.io/v1",
+        kind: "TokenReview",
+        // No audiences: those of the API server itself count, as for every delegating server.
+        spec: Spec { token },
+    };
+    let answer: Answer = create(client, PATH, &review).await?;
+    let status = answer.status;
+    // kube-apiserver says why a token is nobody's in the same field that tells of a failure; both are errors there.
+    if !status.authenticated && !status.error.is_empty() {
+        return Err(ReviewError::Refused(status.error.chars().take(MAX_TEXT).collect()));
+    }
+    Ok(status.authenticated.then(|| Identity {
+        name: status.user.username,
+        uid: status.user.uid,
+        groups: status.user.groups.unwrap_or_default(),
+        extra: status.user.extra.unwrap_or_default(),
+    }))
+}
+
+impl std::fmt::Debug for TokenReviews {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenReviews")
+    }
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+enum ReviewError {
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error("the review reports an error: {0}")]
+    Refused(String),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Review<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    spec: Spec<'a>,
+}
+
+#[derive(Serialize)]
+struct Spec<'a> {
+    token: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    status: Status,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    authenticated: bool,
+    error: String,
+    user: User,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct User {
+    username: String,
+    uid: String,
+    groups: Option<Vec<String>>,
+    extra: Option<BTreeMap<String, Vec<String>>>,
+}
+
+const PATH: &str = "/apis/authentication.k8s.io/v1/tokenreviews";
+/// Tokens that are remembered at a time; each is a caller of this server.
+const CAPACITY: usize = 1024;
+const MAX_TEXT: usize = 300;
