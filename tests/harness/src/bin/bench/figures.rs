@@ -1,0 +1,99 @@
+//! The figures, as a table for people and as JSON for comparisons.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::challenges::Challenges;
+use crate::load::Load;
+use crate::start::Start;
+
+/// All of one run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Figures {
+    pub(crate) start: Start,
+    pub(crate) challenges: Challenges,
+    pub(crate) load: Load,
+}
+
+/// Milliseconds, with three places.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Millis(f64);
+
+impl From<Duration> for Millis {
+    fn from(time: Duration) -> Self {
+        Self((time.as_secs_f64() * 1e6).round() / 1e3)
+    }
+}
+
+impl Figures {
+    /// Prints the table.
+    pub(crate) fn print(&self) {
+        let Self { start, challenges, load } = self;
+        let calls = |calls: &[u64]| {
+            let total: u64 = calls.iter().sum();
+            format!("{:.1}", as_f64(total) / as_f64(calls.len() as u64))
+        };
+        println!();
+        row("Cloudflare calls per challenge, alone, zone known", &calls(&challenges.alone_calls), "<= 3.1");
+        row("  a name and its wildcard together", &calls(&challenges.pair_calls), "");
+        println!("\n  60 ms a call, served after 1.5 s, 1 s to settle");
+        row("Present confirmed, first of the process", &seconds(challenges.first_ms), "<= 4 s");
+        row("Present confirmed, median", &seconds(at(&challenges.alone_ms, 50)), "<= 4 s");
+        row("a name and its wildcard confirmed, median", &seconds(at(&challenges.pair_ms, 50)), "<= 6 s");
+        println!("\n  {} arrivals a second for 10 s, an upstream that takes no time", load.rate);
+        for (name, phase) in [("Present", &load.present), ("CleanUp", &load.clean_up)] {
+            row(&format!("{name}: p50 / p99"), &pair(&phase.took_ms), "");
+            row("  processor time a request", &format!("{:.0} us", phase.processor_us), "");
+        }
+        row("the upstream of a Present alone: p50 / p99", &pair(&load.upstream_ms), "");
+        let added = at(&load.present.took_ms, 99).0 - at(&load.upstream_ms, 99).0;
+        row("added to it at p99", &format!("{added:.2} ms"), "<= 2 ms");
+        println!("\n  one process");
+        row("start to ready, median", &format!("{:.1} ms", at(&start.ready_ms, 50).0), "<= 50 ms");
+        row("resident, idle", &mebibytes(load.resident_before), "<= 12 MiB");
+        row("resident after the load", &mebibytes(load.resident_after), "");
+        println!();
+    }
+
+    /// Writes the raw figures.
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        Ok(fs::write(path, format!("{}\n", serde_json::to_string(self)?))?)
+    }
+}
+
+fn row(what: &str, value: &str, aim: &str) {
+    println!("  {what:<52}{value:>22}   {aim}");
+}
+
+/// The value below which `percent` of them are.
+fn at(values: &[Millis], percent: usize) -> Millis {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let rank = (sorted.len() * percent).div_ceil(100).max(1) - 1;
+    sorted.get(rank).copied().unwrap_or(Millis(f64::NAN))
+}
+
+fn pair(values: &[Millis]) -> String {
+    format!("{:.2} / {:.2} ms", at(values, 50).0, at(values, 99).0)
+}
+
+fn seconds(time: Millis) -> String {
+    format!("{:.2} s", time.0 / 1e3)
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", as_f64(bytes) / f64::from(1 << 20))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "what is counted here is far below 2^52")]
+fn as_f64(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,59 @@
+//! What the program costs: calls, time, memory; all in one run, for figures of different runs do not compare.
+//!
+//! The real binary runs, over TLS; Cloudflare and the cluster are played by this process, on the same processors.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is made to be read")]
+
+mod challenges;
+mod figures;
+mod load;
+mod start;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use harness::Binary;
+
+use self::figures::Figures;
+
+/// Measures calls, latency, memory and start of the program.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Write the raw figures to docs/bench.json.
+    #[arg(long)]
+    write: bool,
+    /// The program to run [default: the one beside this one]
+    #[arg(long, env = "CMWC_BIN", value_name = "FILE")]
+    program: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(&Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nbench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<()> {
+    let binary = match &arguments.program {
+        Some(path) => Binary::at(path),
+        None => Binary::beside_this()?,
+    };
+    let start = start::measure(&binary).await?;
+    let challenges = challenges::measure(&binary).await?;
+    let load = load::measure(&binary).await?;
+    let figures = Figures { start, challenges, load };
+    figures.print();
+    if arguments.write {
+        figures.write(Path::new(FILE)).with_context(|| format!("cannot write {FILE}"))?;
+        println!("  raw figures: {FILE}");
+    }
+    Ok(())
+}
+
+const FILE: &str = "docs/bench.json";

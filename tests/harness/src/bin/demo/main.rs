@@ -1,0 +1,202 @@
+//! One certificate for `example.com` and `*.example.com`, from the first `Present` to the last `CleanUp`.
+//!
+//! The real program runs; Cloudflare, the cluster, cert-manager and the CA are played, with the requests that
+//! cert-manager sends and the delays of the real thing. Nothing is shown that has not been asked for: the name servers
+//! are asked over DNS before the CA is, and at the end whether anything is left.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is made to be read")]
+
+mod keep;
+mod timeline;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Parser;
+use clap::builder::FalseyValueParser;
+use cloudflare_emulator::Delay;
+use harness::{Binary, CertManager, Challenge, Scene, Setting, Webhook, ZONE, ask, until};
+use tokio::time::{Instant, timeout};
+
+use self::timeline::Timeline;
+
+/// Plays a certificate's challenges against the program and shows the timeline.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Leave everything running afterwards, and say how to ask it.
+    #[arg(long, env = "KEEP", value_parser = FalseyValueParser::new())]
+    keep: bool,
+    /// The program to run [default: the one beside this one]
+    #[arg(long, env = "CMWC_BIN", value_name = "FILE")]
+    program: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(&Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\ndemo: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<()> {
+    let binary = match &arguments.program {
+        Some(path) => Binary::at(path),
+        None => Binary::beside_this()?,
+    };
+    let delay = |last: u8, ms| Delay { address: Some([127, 0, 0, last].into()), ms, ..Delay::default() };
+    let delays = vec![delay(2, 700), delay(3, 1100)];
+    let started = Instant::now();
+    let scene = Scene::start(binary, Setting { latency_ms: 60, propagation_ms: 1500, delays }).await?;
+    let mut webhook = scene.spawn(&[])?;
+    let ready = webhook.ready().await?;
+    let challenges = Challenge::pair()?;
+    introduce(&challenges, ready);
+
+    let play = Play { scene: &scene, webhook: &webhook, challenges: &challenges, started };
+    timeout(LIMIT, play.run()).await.with_context(|| format!("not done within {LIMIT:?}"))??;
+    if arguments.keep {
+        keep::keep(&scene, &webhook, &challenges[0]).await?;
+    }
+    webhook.terminate()?;
+    let status = webhook.exit(LIMIT).await?;
+    ensure!(status.success(), "the program ended with {status}; it said:\n{}", webhook.log());
+    Ok(())
+}
+
+fn introduce([a, b]: &[Challenge; 2], ready: Duration) {
+    println!();
+    println!("  A certificate for {} and {}: two TXT records at", a.title(), b.title());
+    println!("  {}. A call to Cloudflare takes 60 ms; its name servers", a.fqdn());
+    println!("  serve a change after 0.7, 1.1 and 1.5 s. The webhook was ready in {} ms.", ready.as_millis());
+    println!();
+    println!("    A  {:<15}{}", a.title(), a.value());
+    println!("    B  {:<15}{}", b.title(), b.value());
+    println!();
+    println!("  {:>6}   {:<16}{:<34}value", "ms", "who", "what");
+}
+
+struct Play<'a> {
+    scene: &'a Scene,
+    webhook: &'a Webhook,
+    challenges: &'a [Challenge; 2],
+    /// When the emulator did, whose clock counts.
+    started: Instant,
+}
+
+impl Play<'_> {
+    async fn run(&self) -> Result<()> {
+        let timeline = Timeline::begin(&self.scene.cloudflare, self.challenges, self.started);
+        let begun = Instant::now();
+        let confirmed = tokio::select! {
+            result = self.certificate(&timeline, begun) => result?,
+            () = timeline.follow(self.started) => bail!("the timeline has no end"),
+        };
+        timeline.print_until(u64::MAX);
+        self.summary(&confirmed, begun.elapsed())
+    }
+
+    /// Both challenges, in the order of cert-manager; returns when each was confirmed.
+    async fn certificate(&self, timeline: &Timeline<'_>, begun: Instant) -> Result<Vec<Duration>> {
+        let cert_manager = self.scene.cert_manager(self.webhook)?;
+        cert_manager.create(self.challenges);
+        let mut confirmed = Vec::new();
+        for challenge in self.challenges {
+            self.present(timeline, &cert_manager, challenge).await?;
+            confirmed.push(begun.elapsed());
+            self.validate(timeline, challenge).await?;
+            let value = [challenge.value().to_owned()];
+            timeline.tell("cert-manager", format!("CleanUp {}", challenge.title()), &value, self.started);
+            cert_manager.must_clean_up(challenge).await?;
+            timeline.tell("webhook", "cleaned", &value, self.started);
+        }
+        cert_manager.delete(self.challenges);
+        self.gone(timeline).await?;
+        Ok(confirmed)
+    }
+
+    async fn present(
+        &self,
+        timeline: &Timeline<'_>,
+        cert_manager: &CertManager<'_>,
+        challenge: &Challenge,
+    ) -> Result<()> {
+        let value = [challenge.value().to_owned()];
+        timeline.presented(challenge.value(), self.started);
+        timeline.tell("cert-manager", format!("Present {}", challenge.title()), &value, self.started);
+        cert_manager.must_present(challenge).await?;
+        timeline.tell("webhook", "confirmed", &value, self.started);
+        Ok(())
+    }
+
+    /// Every name server must have the value, and then the CA's resolver, which keeps what it got for a minute.
+    async fn validate(&self, timeline: &Timeline<'_>, challenge: &Challenge) -> Result<()> {
+        for (server, address) in self.scene.cloudflare.authorities() {
+            let served = ask(address, challenge.fqdn(), false).await?;
+            ensure!(served.authoritative, "{server} at {address} does not speak for {ZONE}");
+            let asked = format!("asked: {} TXT", served.values.len());
+            let host = format!("{} {}", server.split('.').next().unwrap_or_default(), address.ip());
+            timeline.tell(&host, asked, &served.values, self.started);
+            ensure!(
+                served.values.iter().any(|value| value == challenge.value()),
+                "confirmed, but {server} at {address} does not serve {}: {served:?}",
+                challenge.value(),
+            );
+        }
+        let resolver = self.scene.cloudflare.resolver_addr().context("no resolver")?;
+        let before = self.scene.cloudflare.stats().resolver_cache_hits;
+        let seen = ask(resolver, challenge.fqdn(), true).await?;
+        let cached = self.scene.cloudflare.stats().resolver_cache_hits > before;
+        let what = if cached { "valid, from its resolver's cache" } else { "valid" };
+        timeline.tell("CA", what, &seen.values, self.started);
+        ensure!(
+            seen.values.iter().any(|value| value == challenge.value()),
+            "confirmed, but the CA's resolver does not see {}: {seen:?}",
+            challenge.value(),
+        );
+        Ok(())
+    }
+
+    /// Nothing may be left, neither at the API nor at any name server.
+    async fn gone(&self, timeline: &Timeline<'_>) -> Result<()> {
+        let left = self.scene.records();
+        ensure!(left.is_empty(), "records are left at Cloudflare: {left:?}");
+        let fqdn = self.challenges[0].fqdn();
+        for (server, address) in self.scene.cloudflare.authorities() {
+            let what = format!("{server} at {address} serves nothing at {fqdn} any more");
+            until(&what, LIMIT, async || {
+                ask(address, fqdn, false).await.is_ok_and(|served| served.values.is_empty())
+            })
+            .await?;
+            let code = ask(address, fqdn, false).await?.code;
+            let host = format!("{} {}", server.split('.').next().unwrap_or_default(), address.ip());
+            timeline.tell(&host, format!("asked: {code}"), &[], self.started);
+        }
+        Ok(())
+    }
+
+    fn summary(&self, confirmed: &[Duration], total: Duration) -> Result<()> {
+        let [a, b] = confirmed else { bail!("{} confirmed, not two", confirmed.len()) };
+        let stats = self.scene.cloudflare.stats();
+        println!();
+        println!(
+            "  First Present to confirmed    {:>5.2} s  (both: {:.2} s)",
+            a.as_secs_f64(),
+            b.as_secs_f64()
+        );
+        println!("  All clean, seen at each       {:>5.2} s", total.as_secs_f64());
+        println!("  Calls to Cloudflare           {:>5}", stats.api_calls);
+        for (endpoint, calls) in &stats.api_calls_by_endpoint {
+            println!("    {endpoint:<33} {calls}");
+        }
+        println!("  Records left                  {:>5}", self.scene.records().len());
+        println!();
+        Ok(())
+    }
+}
+
+const LIMIT: Duration = Duration::from_secs(50);

@@ -1,0 +1,137 @@
+//! The timeline: what cert-manager does (told by the demo) and what happens at Cloudflare (told by the emulator), as
+//! one list in order of time.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use cloudflare_emulator::{Emulator, Event};
+use harness::Challenge;
+use tokio::time::{Instant, sleep};
+
+/// Collects and prints.
+pub(crate) struct Timeline<'a> {
+    cloudflare: &'a Emulator,
+    challenges: &'a [Challenge; 2],
+    state: Mutex<State>,
+}
+
+struct State {
+    /// What cert-manager and the CA did, not printed yet.
+    told: Vec<Line>,
+    /// Up to here all has been printed.
+    printed: u64,
+    /// The emulator's clock when the demo began to count.
+    origin: u64,
+    /// Values that have been presented, and since when, to tell what was written ahead.
+    presented: Vec<(u64, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Line {
+    ms: u64,
+    who: String,
+    what: String,
+    value: String,
+}
+
+impl<'a> Timeline<'a> {
+    /// Counts from now on. `started` is when the emulator did.
+    pub(crate) fn begin(cloudflare: &'a Emulator, challenges: &'a [Challenge; 2], started: Instant) -> Self {
+        let origin = millis(started.elapsed());
+        let state = State { told: Vec::new(), printed: origin, origin, presented: Vec::new() };
+        Self { cloudflare, challenges, state: Mutex::new(state) }
+    }
+
+    /// Something that cert-manager, the webhook or the CA did at this moment.
+    pub(crate) fn tell(&self, who: &str, what: impl Into<String>, values: &[String], started: Instant) {
+        let line = Line {
+            ms: millis(started.elapsed()),
+            who: who.to_owned(),
+            what: what.into(),
+            value: self.letters(values),
+        };
+        self.state().told.push(line);
+    }
+
+    /// From now on this value is no longer written ahead of its `Present`.
+    pub(crate) fn presented(&self, value: &str, started: Instant) {
+        self.state().presented.push((millis(started.elapsed()), value.to_owned()));
+    }
+
+    /// Prints what happens until it is dropped.
+    pub(crate) async fn follow(&self, started: Instant) {
+        loop {
+            sleep(STEP).await;
+            // What is under way on another thread may have a time that is a little earlier.
+            self.print_until(millis(started.elapsed().saturating_sub(STEP)));
+        }
+    }
+
+    /// Prints what happened up to a moment of the emulator's clock.
+    pub(crate) fn print_until(&self, ms: u64) {
+        let mut state = self.state();
+        let (now, later) = state.told.drain(..).partition(|line| line.ms <= ms);
+        state.told = later;
+        let mut lines: Vec<Line> = now;
+        let from = state.printed;
+        let is_new = |line: &Line| line.ms > from && line.ms <= ms;
+        let events = self.cloudflare.timeline().into_iter();
+        lines.extend(events.filter_map(|event| self.line(event, &state.presented)).filter(is_new));
+        lines.sort_by_key(|line| line.ms);
+        for line in lines {
+            let ms = line.ms.saturating_sub(state.origin);
+            println!("  {ms:>6}   {:<16}{:<34}{}", line.who, line.what, line.value);
+        }
+        state.printed = state.printed.max(ms);
+    }
+
+    fn line(&self, event: Event, presented: &[(u64, String)]) -> Option<Line> {
+        let line = |ms, who: String, what: &str, content: &str| {
+            let value = content.trim_matches('"').to_owned();
+            Some(Line { ms, who, what: what.to_owned(), value: self.letters(&[value]) })
+        };
+        let host =
+            |server: &str, address| format!("{} {address}", server.split('.').next().unwrap_or_default());
+        match event {
+            Event::Written { ms, content, .. } => {
+                let is_it = |(at, value): &(u64, String)| *at <= ms && content.contains(value);
+                let ahead = !presented.iter().any(is_it);
+                let what = if ahead { "TXT record written ahead" } else { "TXT record written" };
+                line(ms, "Cloudflare API".to_owned(), what, &content)
+            }
+            Event::Deleted { ms, content, .. } => {
+                line(ms, "Cloudflare API".to_owned(), "TXT record deleted", &content)
+            }
+            Event::Visible { ms, server, address, content, .. } => {
+                line(ms, host(&server, address), "serves it", &content)
+            }
+            Event::Gone { ms, server, address, content, .. } => {
+                line(ms, host(&server, address), "serves it no more", &content)
+            }
+            Event::Api { .. } | Event::Dns { .. } => None,
+        }
+    }
+
+    /// Values as the letters of their challenges.
+    fn letters(&self, values: &[String]) -> String {
+        let letter = |challenge: &Challenge| values.iter().any(|value| value == challenge.value());
+        let [a, b] = self.challenges;
+        match (letter(a), letter(b)) {
+            (true, true) => "A  B",
+            (true, false) => "A",
+            (false, true) => "   B",
+            (false, false) => "",
+        }
+        .to_owned()
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+const STEP: Duration = Duration::from_millis(20);

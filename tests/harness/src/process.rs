@@ -1,0 +1,158 @@
+//! The real binary as a process: started, watched, signalled, measured.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::log::Log;
+
+/// A running program; killed when it is dropped.
+#[derive(Debug)]
+pub struct Webhook {
+    child: Child,
+    pid: Pid,
+    log: Log,
+    /// Where it serves HTTPS.
+    pub address: SocketAddr,
+    /// Where it serves `/readyz` and `/metrics`.
+    pub admin: SocketAddr,
+    started: Instant,
+}
+
+/// What a process has used so far.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    /// Memory that is resident now, in bytes.
+    pub resident: u64,
+    /// Processor time, in user and kernel mode.
+    pub processor: Duration,
+}
+
+impl Webhook {
+    /// Starts `serve` with these arguments, on an address of its own. Its environment is empty: each setting has an
+    /// environment twin, and a proxy has no place here.
+    pub(crate) fn spawn(
+        binary: &Path,
+        arguments: &[String],
+        addresses: [SocketAddr; 2],
+        log: &Path,
+    ) -> Result<Self> {
+        let [address, admin] = addresses;
+        let (log, [out, err]) = Log::create(log.to_owned())?;
+        let started = Instant::now();
+        let child = Command::new(binary)
+            .arg("serve")
+            .args(arguments)
+            .env_clear()
+            .stdout(out)
+            .stderr(err)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot run {}: `make build` makes it", binary.display()))?;
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let pid = pid.context("the program ended at once")?;
+        Ok(Self { child, pid, log, address, admin, started })
+    }
+
+    /// Waits until `/readyz` says so, and says how long that took since the start.
+    pub async fn ready(&mut self) -> Result<Duration> {
+        while self.started.elapsed() < READY_LIMIT {
+            if self.health("readyz").await == Some(200) {
+                return Ok(self.started.elapsed());
+            }
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the program ended with {status} before it was ready; it said:\n{}", self.log());
+            }
+            sleep(READY_STEP).await;
+        }
+        bail!("the program was not ready within {READY_LIMIT:?}; it said:\n{}", self.log());
+    }
+
+    /// The status of a page of the admin port; none when nobody listens.
+    pub async fn health(&self, page: &str) -> Option<u16> {
+        let answer = http_get(self.admin, page).await.ok()?;
+        answer.split(' ').nth(1)?.parse().ok()
+    }
+
+    /// SIGTERM: what is in flight may finish.
+    pub fn terminate(&self) -> Result<()> {
+        kill_process(self.pid, Signal::TERM).context("cannot send SIGTERM")
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.child.kill().await.context("cannot kill the program")
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn exit(&mut self, limit: Duration) -> Result<ExitStatus> {
+        match timeout(limit, self.child.wait()).await {
+            Ok(status) => Ok(status?),
+            Err(_) => bail!("the program has not ended within {limit:?}; it said:\n{}", self.log()),
+        }
+    }
+
+    /// All that it said.
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// Where its log is.
+    pub fn log_path(&self) -> &Path {
+        self.log.path()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
+    /// What it has used so far (<https://man7.org/linux/man-pages/man5/proc.5.html>).
+    pub fn usage(&self) -> Result<Usage> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = resident.and_then(|text| text.trim().strip_suffix(" kB")).context("VmRSS")?;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
+        // After the name in parentheses: state, then ten fields, then utime and stime.
+        let after = stat.rsplit_once(") ").context("stat")?.1;
+        let times = after.split(' ').skip(11).take(2).map(str::parse::<u32>);
+        let ticks: u32 = times.sum::<Result<_, _>>()?;
+        let per_second = u32::try_from(rustix::param::clock_ticks_per_second())?;
+        Ok(Usage {
+            resident: kib.parse::<u64>()? * 1024,
+            processor: Duration::from_secs(1) * ticks / per_second,
+        })
+    }
+}
+
+/// Two free ports, of HTTPS and of the admin interface, on a loopback address that nobody else uses: between the
+/// look and the start, no other socket takes them.
+pub(crate) fn free_addresses() -> Result<[SocketAddr; 2]> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let [.., run] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    let ip = IpAddr::V4(Ipv4Addr::new(127, 64 + (run & 0x3f), high, low.max(1)));
+    let listeners = [TcpListener::bind((ip, 0))?, TcpListener::bind((ip, 0))?];
+    Ok([listeners[0].local_addr()?, listeners[1].local_addr()?])
+}
+
+/// The status line and all that follows, by HTTP/1.0.
+async fn http_get(address: SocketAddr, page: &str) -> Result<String> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address).await?;
+    stream.write_all(format!("GET /{page} HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
+}
+
+const READY_LIMIT: Duration = Duration::from_secs(20);
+const READY_STEP: Duration = Duration::from_millis(1);
