@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cert_manager_webhook_cloudflare::challenge::TxtValue;
 use cert_manager_webhook_cloudflare::cluster::challenges::ClusterChallenges;
 use cert_manager_webhook_cloudflare::deadline::Deadline;
 use cert_manager_webhook_cloudflare::issuer::solver_digest;
@@ -33,19 +34,10 @@ async fn the_first_list_shows_what_is_there_page_by_page() {
     })
     .await;
     let known = world.until(|known| known.len() == 2).await;
-    assert_eq!(
-        (known[0].value.as_str(), known[0].stage),
-        ("value-a", Stage::Pending)
-    );
-    assert_eq!(
-        (known[1].value.as_str(), known[1].stage),
-        ("value-b", Stage::Presented(None))
-    );
+    assert_eq!((known[0].value.as_str(), known[0].stage), ("value-a", Stage::Pending));
+    assert_eq!((known[1].value.as_str(), known[1].stage), ("value-b", Stage::Presented(None)));
     assert_eq!(known[0].namespace, "ns");
-    assert_eq!(
-        known[0].solver,
-        solver_digest("g", "cloudflare", Some(&json!({"ttl": 60})))
-    );
+    assert_eq!(known[0].solver, solver_digest("g", "cloudflare", Some(&json!({"ttl": 60}))));
     let filler = Fqdn::parse("filler.example").unwrap();
     assert_eq!(world.challenges.known(&filler).unwrap().len(), 600);
 }
@@ -60,30 +52,19 @@ async fn a_challenge_goes_from_pending_to_presented_to_its_end() {
     let before = Instant::now();
     world.api.put(KIND, with_status("a", json!({"presented": true})));
     let known = world.until(|known| stages(known) != [Stage::Pending]).await;
-    let Stage::Presented(Some(presented)) = known[0].stage else {
-        panic!("{known:?}")
-    };
+    let Stage::Presented(Some(presented)) = known[0].stage else { panic!("{known:?}") };
     assert!(before <= presented && presented <= Instant::now());
 
-    world.api.put(
-        KIND,
-        with_status("a", json!({"presented": false, "state": "valid"})),
-    );
+    world.api.put(KIND, with_status("a", json!({"presented": false, "state": "valid"})));
     let is_over = |known: &[LiveChallenge]| matches!(known[0].stage, Stage::Over { .. });
     let known = world.until(is_over).await;
-    let Stage::Over { at, presented: was } = known[0].stage else {
-        panic!("{known:?}")
-    };
+    let Stage::Over { at, presented: was } = known[0].stage else { panic!("{known:?}") };
     assert_eq!(was, Some(Some(presented)));
 
     world.api.delete(KIND, "ns", "a");
     world.api.put(KIND, challenge("b", false));
     let known = world.until(|known| known.len() == 2).await;
-    assert_eq!(
-        known[0].stage,
-        Stage::Over { at, presented: was },
-        "the end is remembered"
-    );
+    assert_eq!(known[0].stage, Stage::Over { at, presented: was }, "the end is remembered");
 }
 
 #[tokio::test]
@@ -94,9 +75,7 @@ async fn a_challenge_that_is_deleted_unpresented_is_over() {
     .await;
     world.until(|known| known.len() == 1).await;
     world.api.delete(KIND, "ns", "a");
-    world
-        .until(|known| matches!(known[0].stage, Stage::Over { presented: None, .. }))
-        .await;
+    world.until(|known| matches!(known[0].stage, Stage::Over { presented: None, .. })).await;
 }
 
 #[tokio::test]
@@ -148,7 +127,7 @@ async fn a_read_asks_the_api_server_and_knows_what_was_seen() {
     world.api.put(KIND, with_status("a", json!({"presented": true})));
     let known = world.until(|known| stages(known) != [Stage::Pending]).await;
     world.api.put(KIND, challenge("b", true));
-    let mut read = world.challenges.read(&name(), deadline()).await.unwrap();
+    let mut read = world.challenges.read(&values(), deadline()).await.unwrap();
     read.sort_by(|a, b| a.value.cmp(&b.value));
     assert_eq!(read[0], known[0]);
     assert_eq!((read.len(), read[1].stage), (2, Stage::Pending));
@@ -156,15 +135,11 @@ async fn a_read_asks_the_api_server_and_knows_what_was_seen() {
     let lists: Vec<_> = requests.iter().filter(|request| !request.flag("watch")).collect();
     assert_eq!(lists.len(), 2);
     assert_eq!(lists[1].path, "/apis/acme.cert-manager.io/v1/challenges");
-    assert_eq!(
-        lists[1].value("resourceVersion"),
-        "",
-        "as new as the request, not from a cache"
-    );
+    assert_eq!(lists[1].value("resourceVersion"), "", "as new as the request, not from a cache");
 
     world.api.delete(KIND, "ns", "a");
     world.api.delete(KIND, "ns", "b");
-    let none = world.challenges.read(&name(), deadline()).await.unwrap();
+    let none = world.challenges.read(&values(), deadline()).await.unwrap();
     assert!(none.is_empty(), "what has gone does not exist");
 }
 
@@ -174,11 +149,11 @@ async fn a_read_that_fails_is_none() {
     soon(world.api.until(|api| api.open_watches(KIND) == 1)).await;
     for failure in [Failure::Forbidden, Failure::Cut, Failure::Text(200, "{".into())] {
         world.api.fail_next(KIND, failure, 1);
-        assert_eq!(world.challenges.read(&name(), deadline()).await, None);
+        assert_eq!(world.challenges.read(&values(), deadline()).await, None);
     }
     world.api.fail(KIND, Failure::Hang);
     let short = Deadline::within(Duration::from_millis(100));
-    assert_eq!(world.challenges.read(&name(), short).await, None);
+    assert_eq!(world.challenges.read(&values(), short).await, None);
 }
 
 #[tokio::test]
@@ -207,11 +182,7 @@ impl World {
         let (challenges, watch) = ClusterChallenges::new(clients.api, PAUSES);
         let shutdown = CancellationToken::new();
         TaskTracker::new().spawn(watch.run(shutdown.clone()));
-        Self {
-            api,
-            challenges,
-            shutdown,
-        }
+        Self { api, challenges, shutdown }
     }
 
     /// Waits until what is known is as wanted; in the order of the values.
@@ -234,9 +205,7 @@ impl World {
 
     async fn until_unknown(&self) {
         let mut changed = self.challenges.changed();
-        soon(changed.wait_for(|_| self.challenges.known(&name()).is_none()))
-            .await
-            .unwrap();
+        soon(changed.wait_for(|_| self.challenges.known(&name()).is_none())).await.unwrap();
     }
 }
 
@@ -268,6 +237,10 @@ fn challenge(id: &str, wildcard: bool) -> Value {
 
 fn name() -> Fqdn {
     Fqdn::parse("example.com").unwrap()
+}
+
+fn values() -> [TxtValue; 2] {
+    ["value-a", "value-b"].map(|value| TxtValue::parse(value).unwrap())
 }
 
 fn deadline() -> Deadline {

@@ -27,10 +27,7 @@ async fn a_late_config_map_makes_ready_and_names_the_cluster() {
 
     let list = &world.api.requests(Resource::ConfigMaps)[0];
     assert_eq!(list.path, "/api/v1/namespaces/kube-system/configmaps");
-    assert_eq!(
-        list.value("fieldSelector"),
-        "metadata.name=extension-apiserver-authentication"
-    );
+    assert_eq!(list.value("fieldSelector"), "metadata.name=extension-apiserver-authentication");
 }
 
 #[tokio::test]
@@ -56,10 +53,8 @@ async fn partial_content_is_used_and_not_ready_for_one_stable_reason() {
     assert!(!world.health.is_ready());
     assert_eq!(world.missing(), before);
     world.put(&Authority::new().pem);
-    value(&mut world.front_proxy, |config| {
-        config.as_ref().is_some_and(|config| config.proxy_ca().is_some())
-    })
-    .await;
+    value(&mut world.front_proxy, |config| config.as_ref().is_some_and(|config| config.proxy_ca().is_some()))
+        .await;
     assert!(world.health.is_ready());
 }
 
@@ -81,10 +76,7 @@ async fn what_is_worse_than_before_is_not_taken_over() {
     let next = Authority::new();
     world.put(&next.pem);
     soon(world.front_proxy.changed()).await.unwrap();
-    assert!(
-        believes(&world.front_proxy, &next),
-        "nothing was published in between"
-    );
+    assert!(believes(&world.front_proxy, &next), "nothing was published in between");
     assert!(world.health.is_ready());
 }
 
@@ -97,12 +89,7 @@ async fn a_deleted_config_map_is_remembered() {
     world.api.delete(Resource::ConfigMaps, "kube-system", NAME);
     // A second list, which no longer names it, has been answered when the watch after it is open.
     world.api.expire_watches(Resource::ConfigMaps);
-    soon(
-        world
-            .api
-            .until(|api| lists(api) == 2 && api.open_watches(Resource::ConfigMaps) == 1),
-    )
-    .await;
+    soon(world.api.until(|api| lists(api) == 2 && api.open_watches(Resource::ConfigMaps) == 1)).await;
     assert!(world.health.is_ready());
     assert!(believes(&world.front_proxy, &authority));
 }
@@ -150,12 +137,7 @@ impl World {
         let (health, shutdown) = (Health::default(), CancellationToken::new());
         let (front_proxy, watch) = FrontProxyWatch::new(clients.authentication, &health, PAUSES);
         TaskTracker::new().spawn(watch.run(shutdown.clone()));
-        Self {
-            api,
-            front_proxy,
-            health,
-            shutdown,
-        }
+        Self { api, front_proxy, health, shutdown }
     }
 
     fn put(&self, authority: &str) -> Value {
@@ -168,8 +150,7 @@ impl World {
 
     fn put_data(&self, data: &Value) -> Value {
         let metadata = json!({"namespace": "kube-system", "name": NAME});
-        self.api
-            .put(Resource::ConfigMaps, json!({"metadata": metadata, "data": data}))
+        self.api.put(Resource::ConfigMaps, json!({"metadata": metadata, "data": data}))
     }
 
     fn missing(&self) -> Vec<String> {
@@ -198,14 +179,10 @@ impl Authority {
         let certificate = params.self_signed(&key).unwrap();
         let issuer = Issuer::new(params, key);
         let mut leaf = CertificateParams::default();
-        leaf.distinguished_name
-            .push(DnType::CommonName, "front-proxy-client");
+        leaf.distinguished_name.push(DnType::CommonName, "front-proxy-client");
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let leaf = leaf.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
-        Self {
-            pem: certificate.pem(),
-            proxy: PeerCertificates::new(&[leaf.der().clone()]),
-        }
+        Self { pem: certificate.pem(), proxy: PeerCertificates::new(&[leaf.der().clone()]) }
     }
 }
 

@@ -18,10 +18,7 @@ const TOKENS: Resource = Resource::TokenReviews;
 async fn a_review_of_a_create_is_what_the_original_sends() {
     let (api, access) = access().await;
     api.authorize(|_| Verdict::Allowed);
-    assert_eq!(
-        access.authorize(&cert_manager(), &create()).await.unwrap(),
-        Decision::Allowed
-    );
+    assert_eq!(access.authorize(&cert_manager(), &create()).await.unwrap(), Decision::Allowed);
     let seen = &api.requests(ACCESS)[0];
     assert_eq!(seen.method, "POST");
     assert_eq!(seen.path, "/apis/authorization.k8s.io/v1/subjectaccessreviews");
@@ -39,14 +36,8 @@ async fn a_review_of_a_create_is_what_the_original_sends() {
 #[tokio::test]
 async fn a_review_of_a_path_leaves_out_what_is_empty() {
     let (api, access) = access().await;
-    let path = Attributes::NonResource {
-        verb: "get".into(),
-        path: "/metrics".into(),
-    };
-    let nobody = Identity {
-        name: "jane".into(),
-        ..Identity::default()
-    };
+    let path = Attributes::NonResource { verb: "get".into(), path: "/metrics".into() };
+    let nobody = Identity { name: "jane".into(), ..Identity::default() };
     access.authorize(&nobody, &path).await.unwrap();
     assert_eq!(
         api.requests(ACCESS)[0].body["spec"],
@@ -61,26 +52,15 @@ async fn decisions_of_both_kinds_are_remembered_for_who_and_what_they_were_about
         Some("jane") => Verdict::Allowed,
         _ => Verdict::Denied("not you".into()),
     });
-    let user = |name: &str| Identity {
-        name: name.into(),
-        ..Identity::default()
-    };
+    let user = |name: &str| Identity { name: name.into(), ..Identity::default() };
     for _ in 0..3 {
         let jane = access.authorize(&user("jane"), &create()).await.unwrap();
         assert_eq!(jane, Decision::Allowed);
         let joe = access.authorize(&user("joe"), &create()).await.unwrap();
-        assert_eq!(
-            joe,
-            Decision::Forbidden {
-                reason: "not you".into()
-            }
-        );
+        assert_eq!(joe, Decision::Forbidden { reason: "not you".into() });
     }
     assert_eq!(api.requests(ACCESS).len(), 2);
-    let grouped = Identity {
-        groups: vec!["g".into()],
-        ..user("jane")
-    };
+    let grouped = Identity { groups: vec!["g".into()], ..user("jane") };
     access.authorize(&grouped, &create()).await.unwrap();
     assert_eq!(api.requests(ACCESS).len(), 3, "another group is another question");
 }
@@ -89,12 +69,7 @@ async fn decisions_of_both_kinds_are_remembered_for_who_and_what_they_were_about
 async fn no_opinion_is_no_permission() {
     let (_api, access) = access().await;
     let decision = access.authorize(&cert_manager(), &create()).await.unwrap();
-    assert_eq!(
-        decision,
-        Decision::Forbidden {
-            reason: String::new()
-        }
-    );
+    assert_eq!(decision, Decision::Forbidden { reason: String::new() });
 }
 
 #[tokio::test]
@@ -122,16 +97,9 @@ async fn without_an_answer_nothing_is_allowed_and_nothing_is_remembered() {
         api.fail_next(ACCESS, failure.clone(), 1);
         let refused = access.authorize(&cert_manager(), &create()).await;
         assert!(refused.is_err(), "{failure:?}");
-        assert_eq!(
-            api.requests(ACCESS).len(),
-            count + 1,
-            "{failure:?} is not tried again"
-        );
+        assert_eq!(api.requests(ACCESS).len(), count + 1, "{failure:?} is not tried again");
     }
-    assert_eq!(
-        access.authorize(&cert_manager(), &create()).await.unwrap(),
-        Decision::Allowed
-    );
+    assert_eq!(access.authorize(&cert_manager(), &create()).await.unwrap(), Decision::Allowed);
 }
 
 #[tokio::test]
@@ -147,10 +115,7 @@ async fn what_may_pass_is_tried_again() {
 #[tokio::test]
 async fn what_a_caller_made_long_is_not_remembered() {
     let (api, access) = access().await;
-    let long = Attributes::NonResource {
-        verb: "get".into(),
-        path: "/".repeat(10_000),
-    };
+    let long = Attributes::NonResource { verb: "get".into(), path: "/".repeat(10_000) };
     for _ in 0..2 {
         access.authorize(&cert_manager(), &long).await.unwrap();
     }
@@ -210,11 +175,7 @@ async fn a_review_that_fails_tells_nothing_of_the_token_and_is_asked_again() {
     api.know_token("secret-token", json!({"username": "jane"}));
     let echo = json!({"spec": {"token": "secret-token"}, "status": 1}).to_string();
     let error = json!({"status": {"authenticated": false, "error": "no key matches"}}).to_string();
-    for failure in [
-        Failure::Text(201, echo),
-        Failure::Text(201, error),
-        Failure::Status(503),
-    ] {
+    for failure in [Failure::Text(201, echo), Failure::Text(201, error), Failure::Status(503)] {
         api.fail_next(TOKENS, failure, 1);
         let error = tokens.review("secret-token").await.unwrap_err();
         assert!(!format!("{error:?}").contains("secret-token"), "{error:?}");
@@ -237,10 +198,7 @@ fn cert_manager() -> Identity {
         name: "system:serviceaccount:cert-manager:cert-manager".into(),
         uid: "u1".into(),
         groups: vec!["system:serviceaccounts".into(), "system:authenticated".into()],
-        extra: BTreeMap::from([(
-            "authentication.kubernetes.io/credential-id".into(),
-            vec!["JTI=1".into()],
-        )]),
+        extra: BTreeMap::from([("authentication.kubernetes.io/credential-id".into(), vec!["JTI=1".into()])]),
     }
 }
 

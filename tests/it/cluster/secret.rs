@@ -17,14 +17,8 @@ async fn a_token_and_a_key_are_read_by_name_and_trimmed() {
     let (api, credentials) = world().await;
     api.put_secret("ns", "cf", &[("token", b" abc\n"), ("key", b"def")]);
     assert_eq!(token(load(&credentials, "token").await), "abc");
-    let source = CredentialSource::Key {
-        email: "a@b.example".into(),
-        key: reference("key"),
-    };
-    match credentials
-        .load("ns", &source, Freshness::Shared, deadline())
-        .await
-    {
+    let source = CredentialSource::Key { email: "a@b.example".into(), key: reference("key") };
+    match credentials.load("ns", &source, Freshness::Shared, deadline()).await {
         Ok(Credential::Key { email, key }) => {
             assert_eq!((email.as_str(), key.expose()), ("a@b.example", "def"));
         }
@@ -43,9 +37,7 @@ async fn a_secret_is_shared_until_it_is_wanted_now() {
     assert_eq!(token(load(&credentials, "token").await), "old");
     api.put_secret("ns", "cf", &[("token", b"new")]);
     assert_eq!(token(load(&credentials, "token").await), "old");
-    let now = credentials
-        .load("ns", &by_token("token"), Freshness::Now, deadline())
-        .await;
+    let now = credentials.load("ns", &by_token("token"), Freshness::Now, deadline()).await;
     assert_eq!(token(now), "new");
     assert_eq!(token(load(&credentials, "token").await), "new");
     assert_eq!(api.requests(Resource::Secrets).len(), 2);
@@ -56,9 +48,7 @@ async fn a_secret_of_another_namespace_is_another_one() {
     let (api, credentials) = world().await;
     api.put_secret("ns", "cf", &[("token", b"ours")]);
     assert_eq!(token(load(&credentials, "token").await), "ours");
-    let theirs = credentials
-        .load("other", &by_token("token"), Freshness::Shared, deadline())
-        .await;
+    let theirs = credentials.load("other", &by_token("token"), Freshness::Shared, deadline()).await;
     assert!(matches!(cause(theirs), Cause::SecretMissing { namespace, .. } if namespace == "other"));
 }
 
@@ -76,10 +66,7 @@ async fn those_who_ask_at_once_share_one_call() {
 #[tokio::test]
 async fn a_secret_that_is_not_there_is_asked_for_again() {
     let (api, credentials) = world().await;
-    let missing = Cause::SecretMissing {
-        namespace: "ns".into(),
-        name: "cf".into(),
-    };
+    let missing = Cause::SecretMissing { namespace: "ns".into(), name: "cf".into() };
     assert_eq!(cause(load(&credentials, "token").await), missing);
     api.put_secret("ns", "cf", &[("token", b"abc")]);
     assert_eq!(token(load(&credentials, "token").await), "abc");
@@ -89,10 +76,7 @@ async fn a_secret_that_is_not_there_is_asked_for_again() {
 async fn a_forbidden_secret_says_so() {
     let (api, credentials) = world().await;
     api.fail(Resource::Secrets, Failure::Forbidden);
-    let forbidden = Cause::SecretForbidden {
-        namespace: "ns".into(),
-        name: "cf".into(),
-    };
+    let forbidden = Cause::SecretForbidden { namespace: "ns".into(), name: "cf".into() };
     assert_eq!(cause(load(&credentials, "token").await), forbidden);
 }
 
@@ -116,10 +100,7 @@ async fn whatever_is_no_answer_of_an_api_server_may_pass() {
     for failure in failures {
         api.fail_next(Resource::Secrets, failure.clone(), 1);
         let error = load(&credentials, "token").await.unwrap_err();
-        assert!(
-            matches!(error.cause(), Cause::SecretUnavailable { .. }),
-            "{failure:?}: {error:?}"
-        );
+        assert!(matches!(error.cause(), Cause::SecretUnavailable { .. }), "{failure:?}: {error:?}");
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         texts.push(error.to_string());
     }
@@ -133,9 +114,7 @@ async fn an_api_server_that_is_silent_costs_no_more_than_the_budget() {
     let (api, credentials) = world().await;
     api.fail(Resource::Secrets, Failure::Hang);
     let short = Deadline::within(Duration::from_millis(100));
-    let silent = credentials
-        .load("ns", &by_token("token"), Freshness::Shared, short)
-        .await;
+    let silent = credentials.load("ns", &by_token("token"), Freshness::Shared, short).await;
     assert!(matches!(cause(silent), Cause::SecretUnavailable { .. }));
 }
 
@@ -143,10 +122,7 @@ async fn an_api_server_that_is_silent_costs_no_more_than_the_budget() {
 async fn an_api_server_that_is_away_may_come_back() {
     let (api, credentials) = world().await;
     drop(api);
-    assert!(matches!(
-        cause(load(&credentials, "token").await),
-        Cause::SecretUnavailable { .. }
-    ));
+    assert!(matches!(cause(load(&credentials, "token").await), Cause::SecretUnavailable { .. }));
 }
 
 #[tokio::test]
@@ -203,11 +179,8 @@ async fn the_operators_token_comes_from_its_file_and_rotates() {
     std::fs::write(file.path(), "old\n").unwrap();
     let (_, clients) = stand_in().await;
     let credentials = ClusterCredentials::new(clients.api, Some(file.path().to_owned()));
-    let load = async |freshness| {
-        credentials
-            .load("ns", &CredentialSource::Ambient, freshness, deadline())
-            .await
-    };
+    let load =
+        async |freshness| credentials.load("ns", &CredentialSource::Ambient, freshness, deadline()).await;
     assert_eq!(token(load(Freshness::Shared).await), "old");
     std::fs::write(file.path(), "new\n").unwrap();
     assert_eq!(token(load(Freshness::Shared).await), "old");
@@ -225,9 +198,7 @@ async fn the_operators_token_comes_from_its_file_and_rotates() {
 #[tokio::test]
 async fn without_a_file_there_is_no_token_of_the_operator() {
     let (_api, credentials) = world().await;
-    let none = credentials
-        .load("ns", &CredentialSource::Ambient, Freshness::Shared, deadline())
-        .await;
+    let none = credentials.load("ns", &CredentialSource::Ambient, Freshness::Shared, deadline()).await;
     assert_eq!(cause(none), Cause::AmbientUnavailable);
 }
 
@@ -237,20 +208,13 @@ async fn world() -> (KubernetesStandIn, ClusterCredentials) {
 }
 
 async fn load(credentials: &ClusterCredentials, key: &str) -> Result<Credential, Error> {
-    credentials
-        .load("ns", &by_token(key), Freshness::Shared, deadline())
-        .await
+    credentials.load("ns", &by_token(key), Freshness::Shared, deadline()).await
 }
 
 async fn load_of(credentials: &ClusterCredentials, name: &str) -> Result<Credential, Error> {
-    let reference = SecretKeyRef {
-        name: name.into(),
-        key: "token".into(),
-    };
+    let reference = SecretKeyRef { name: name.into(), key: "token".into() };
     let source = CredentialSource::Token(reference);
-    credentials
-        .load("ns", &source, Freshness::Shared, deadline())
-        .await
+    credentials.load("ns", &source, Freshness::Shared, deadline()).await
 }
 
 fn by_token(key: &str) -> CredentialSource {
@@ -258,10 +222,7 @@ fn by_token(key: &str) -> CredentialSource {
 }
 
 fn reference(key: &str) -> SecretKeyRef {
-    SecretKeyRef {
-        name: "cf".into(),
-        key: key.into(),
-    }
+    SecretKeyRef { name: "cf".into(), key: key.into() }
 }
 
 fn token(loaded: Result<Credential, Error>) -> String {
