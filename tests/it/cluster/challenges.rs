@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cert_manager_webhook_cloudflare::challenge::TxtValue;
 use cert_manager_webhook_cloudflare::cluster::challenges::ClusterChallenges;
+use cert_manager_webhook_cloudflare::cluster::follow::Pauses;
 use cert_manager_webhook_cloudflare::deadline::Deadline;
 use cert_manager_webhook_cloudflare::issuer::solver_digest;
 use cert_manager_webhook_cloudflare::name::Fqdn;
@@ -118,6 +119,21 @@ async fn a_broken_watch_is_known_to_be_broken_and_made_good_by_a_list() {
 }
 
 #[tokio::test]
+async fn what_was_known_counts_for_nothing_from_the_loss_on() {
+    let never = Pauses {
+        first: Duration::from_hours(1),
+        last: Duration::from_hours(1),
+    };
+    let world = World::with(never, |_| {}).await;
+    world.until(<[_]>::is_empty).await;
+    soon(world.api.until(|api| api.open_watches(KIND) == 1)).await;
+    // A stream that merely breaks off is resumed where it was, and nothing is lost; this one can't be.
+    world.api.fail(KIND, Failure::Status(503));
+    world.api.cut_watches(KIND);
+    world.until_unknown().await;
+}
+
+#[tokio::test]
 async fn a_read_asks_the_api_server_and_knows_what_was_seen() {
     let world = World::start(|api| {
         api.put(KIND, challenge("a", false));
@@ -177,9 +193,13 @@ struct World {
 
 impl World {
     async fn start(before: impl FnOnce(&KubernetesStandIn)) -> Self {
+        Self::with(PAUSES, before).await
+    }
+
+    async fn with(pauses: Pauses, before: impl FnOnce(&KubernetesStandIn)) -> Self {
         let (api, clients) = stand_in().await;
         before(&api);
-        let (challenges, watch) = ClusterChallenges::new(clients.api, PAUSES);
+        let (challenges, watch) = ClusterChallenges::new(clients.api, pauses);
         let shutdown = CancellationToken::new();
         TaskTracker::new().spawn(watch.run(shutdown.clone()));
         Self { api, challenges, shutdown }
