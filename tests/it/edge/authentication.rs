@@ -186,6 +186,21 @@ async fn a_client_certificate_names_itself_in_the_extras() {
     assert!(who(&nameless).await.is_err());
 }
 
+/// Go takes the last of several common names; what can't be read is nobody's rather than another's.
+#[tokio::test]
+async fn a_second_common_name_is_the_one_that_counts() {
+    let (proxies, clients) = (Authority::new("front-proxy-ca"), Authority::new("client-ca"));
+    let access = access(&proxies, &clients);
+    let stated = headers(&[("x-remote-user", "carol")]);
+    let who = async |leaf: &Leaf| access.authenticate(&peer(leaf), &stated, UnixTime::now()).await;
+    let proxy = "front-proxy-client";
+    assert_eq!(who(&proxies.two_names("x", proxy, false)).await.unwrap().name, "carol");
+    assert!(who(&proxies.two_names(proxy, "x", false)).await.is_err());
+    assert!(who(&proxies.two_names(proxy, "x", true)).await.is_err());
+    assert_eq!(who(&clients.two_names("x", "alice", false)).await.unwrap().name, "alice");
+    assert!(who(&clients.two_names("alice", "x", true)).await.is_err());
+}
+
 #[tokio::test]
 async fn without_a_configuration_only_tokens_count() {
     let proxies = Authority::new("front-proxy-ca");

@@ -1,8 +1,8 @@
 //! Certificates of every kind, made on the spot.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -73,6 +73,20 @@ impl Authority {
         }
         params.extended_key_usages = vec![kind.purpose.clone()];
         params.not_after = date_time_ymd(kind.until, 1, 1);
+        self.sign(&params)
+    }
+
+    /// A client with two common names, the second of them in an encoding that is no UTF-8 if `unreadable`.
+    pub(super) fn two_names(&self, first: &str, second: &str, unreadable: bool) -> Leaf {
+        let mut params = params(first);
+        let custom = DnType::CustomDnType(vec![2, 5, 4, 3]);
+        let value = if unreadable {
+            DnValue::BmpString(second.try_into().unwrap())
+        } else {
+            DnValue::Utf8String(second.to_owned())
+        };
+        params.distinguished_name.push(custom, value);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(&params)
     }
 

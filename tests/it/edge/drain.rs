@@ -115,9 +115,8 @@ async fn readiness_goes_first_then_the_listener_then_the_requests_in_flight() {
     let in_flight = server.tasks.spawn(post("gate"));
     world.solver.begun.notified().await;
     server.shutdown.cancel();
-    while world.health.is_ready() {
-        tokio::task::yield_now().await;
-    }
+    sleep(Duration::from_millis(100)).await;
+    assert!(!world.health.is_ready());
     // In the delay everything is answered, on new connections too.
     assert_eq!(get("/readyz").await.unwrap().status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(get("/livez").await.unwrap().status(), StatusCode::OK);
@@ -183,7 +182,7 @@ async fn slow_peers_are_cut_off() {
     };
     let tls = Running::start(&world, Start { limits: limits.clone(), ..Start::default() });
     let plain = Running::start(&world, Start { plain: true, limits, ..Start::default() });
-    let soon = Duration::from_millis(150)..Duration::from_millis(1000);
+    let soon = Duration::from_millis(150)..Duration::from_secs(1);
     let (_, handshake) = closes_after(tls.direct, b"\x16\x03\x01").await;
     assert!(soon.contains(&handshake), "{handshake:?}");
     let (_, silent) = closes_after(plain.direct, b"").await;
@@ -230,7 +229,7 @@ async fn a_thousand_groups_fit_into_the_head() {
     let mut head = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n".to_owned();
     for _ in 0..1000 {
         request = request.header("x-remote-group", &group);
-        head += &format!("x-remote-group: {group}\r\n");
+        head.extend(["x-remote-group: ", &group, "\r\n"]);
     }
     assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
     let plain = Running::start(&world, Start { plain: true, ..Start::default() });
