@@ -120,10 +120,7 @@ async fn a_broken_watch_is_known_to_be_broken_and_made_good_by_a_list() {
 
 #[tokio::test]
 async fn what_was_known_counts_for_nothing_from_the_loss_on() {
-    let never = Pauses {
-        first: Duration::from_hours(1),
-        last: Duration::from_hours(1),
-    };
+    let never = Pauses { first: Duration::from_hours(1), last: Duration::from_hours(1) };
     let world = World::with(never, |_| {}).await;
     world.until(<[_]>::is_empty).await;
     soon(world.api.until(|api| api.open_watches(KIND) == 1)).await;

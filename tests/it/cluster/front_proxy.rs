@@ -27,10 +27,7 @@ async fn a_late_config_map_makes_ready_and_names_the_cluster() {
 
     let list = &world.api.requests(Resource::ConfigMaps)[0];
     assert_eq!(list.path, "/api/v1/namespaces/kube-system/configmaps");
-    assert_eq!(
-        list.value("fieldSelector"),
-        "metadata.name=extension-apiserver-authentication"
-    );
+    assert_eq!(list.value("fieldSelector"), "metadata.name=extension-apiserver-authentication");
 }
 
 #[tokio::test]
@@ -56,10 +53,8 @@ async fn partial_content_is_used_and_not_ready_for_one_stable_reason() {
     assert!(!world.health.is_ready());
     assert_eq!(world.missing(), before);
     world.put(&Authority::new().pem);
-    value(&mut world.front_proxy, |config| {
-        config.as_ref().is_some_and(|config| config.proxy_ca().is_some())
-    })
-    .await;
+    value(&mut world.front_proxy, |config| config.as_ref().is_some_and(|config| config.proxy_ca().is_some()))
+        .await;
     assert!(world.health.is_ready());
 }
 
@@ -134,12 +129,7 @@ impl World {
         let (health, shutdown) = (Health::default(), CancellationToken::new());
         let (front_proxy, watch) = FrontProxyWatch::new(clients.authentication, &health, PAUSES);
         TaskTracker::new().spawn(watch.run(shutdown.clone()));
-        Self {
-            api,
-            front_proxy,
-            health,
-            shutdown,
-        }
+        Self { api, front_proxy, health, shutdown }
     }
 
     fn put(&self, authority: &str) -> Value {
@@ -152,8 +142,7 @@ impl World {
 
     fn put_data(&self, data: &Value) -> Value {
         let metadata = json!({"namespace": "kube-system", "name": NAME});
-        self.api
-            .put(Resource::ConfigMaps, json!({"metadata": metadata, "data": data}))
+        self.api.put(Resource::ConfigMaps, json!({"metadata": metadata, "data": data}))
     }
 
     /// Waits until all that was put has been dealt with: a watch opens only after the list before it has been.
@@ -192,14 +181,10 @@ impl Authority {
         let certificate = params.self_signed(&key).unwrap();
         let issuer = Issuer::new(params, key);
         let mut leaf = CertificateParams::default();
-        leaf.distinguished_name
-            .push(DnType::CommonName, "front-proxy-client");
+        leaf.distinguished_name.push(DnType::CommonName, "front-proxy-client");
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let leaf = leaf.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
-        Self {
-            pem: certificate.pem(),
-            proxy: PeerCertificates::new(&[leaf.der().clone()]),
-        }
+        Self { pem: certificate.pem(), proxy: PeerCertificates::new(&[leaf.der().clone()]) }
     }
 }
 
