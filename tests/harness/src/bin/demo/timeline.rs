@@ -4,13 +4,13 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use cloudflare_emulator::{Emulator, Event};
-use harness::Challenge;
-use tokio::time::{Instant, sleep};
+use cloudflare_emulator::Event;
+use harness::{Challenge, Scene};
+use tokio::time::sleep;
 
 /// Collects and prints.
 pub(crate) struct Timeline<'a> {
-    cloudflare: &'a Emulator,
+    scene: &'a Scene,
     challenges: &'a [Challenge; 2],
     state: Mutex<State>,
 }
@@ -35,35 +35,32 @@ struct Line {
 }
 
 impl<'a> Timeline<'a> {
-    /// Counts from now on. `started` is when the emulator did.
-    pub(crate) fn begin(cloudflare: &'a Emulator, challenges: &'a [Challenge; 2], started: Instant) -> Self {
-        let origin = millis(started.elapsed());
+    /// Counts from now on.
+    pub(crate) fn begin(scene: &'a Scene, challenges: &'a [Challenge; 2]) -> Self {
+        let origin = millis(scene.started.elapsed());
         let state = State { told: Vec::new(), printed: origin, origin, presented: Vec::new() };
-        Self { cloudflare, challenges, state: Mutex::new(state) }
+        Self { scene, challenges, state: Mutex::new(state) }
     }
 
     /// Something that cert-manager, the webhook or the CA did at this moment.
-    pub(crate) fn tell(&self, who: &str, what: impl Into<String>, values: &[String], started: Instant) {
-        let line = Line {
-            ms: millis(started.elapsed()),
-            who: who.to_owned(),
-            what: what.into(),
-            value: self.letters(values),
-        };
+    pub(crate) fn tell(&self, who: &str, what: impl Into<String>, values: &[String]) {
+        let line =
+            Line { ms: self.now(), who: who.to_owned(), what: what.into(), value: self.letters(values) };
         self.state().told.push(line);
     }
 
     /// From now on this value is no longer written ahead of its `Present`.
-    pub(crate) fn presented(&self, value: &str, started: Instant) {
-        self.state().presented.push((millis(started.elapsed()), value.to_owned()));
+    pub(crate) fn presented(&self, value: &str) {
+        let now = self.now();
+        self.state().presented.push((now, value.to_owned()));
     }
 
     /// Prints what happens until it is dropped.
-    pub(crate) async fn follow(&self, started: Instant) {
+    pub(crate) async fn follow(&self) {
         loop {
             sleep(STEP).await;
             // What is under way on another thread may have a time that is a little earlier.
-            self.print_until(millis(started.elapsed().saturating_sub(STEP)));
+            self.print_until(self.now().saturating_sub(millis(STEP)));
         }
     }
 
@@ -75,7 +72,7 @@ impl<'a> Timeline<'a> {
         let mut lines: Vec<Line> = now;
         let from = state.printed;
         let is_new = |line: &Line| line.ms > from && line.ms <= ms;
-        let events = self.cloudflare.timeline().into_iter();
+        let events = self.scene.cloudflare.timeline().into_iter();
         lines.extend(events.filter_map(|event| self.line(event, &state.presented)).filter(is_new));
         lines.sort_by_key(|line| line.ms);
         for line in lines {
@@ -123,6 +120,11 @@ impl<'a> Timeline<'a> {
             (false, false) => "",
         }
         .to_owned()
+    }
+
+    /// Cloudflare's clock.
+    fn now(&self) -> u64 {
+        millis(self.scene.started.elapsed())
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
