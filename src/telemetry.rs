@@ -14,7 +14,9 @@ pub enum Format {
 
 /// Starts the log; once a process. `level` is a level or a filter such as `info,hyper=warn`.
 pub fn start(level: &str, format: Format) -> Result<(), ParseError> {
-    let filter = EnvFilter::builder().parse(level)?;
+    let filter = QUIET.iter().try_fold(EnvFilter::builder().parse(level)?, |filter, directive| {
+        Ok::<_, ParseError>(filter.add_directive(directive.parse()?))
+    })?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second start keeps the first log: that can only be a test.
     let _ = match format {
@@ -23,3 +25,6 @@ pub fn start(level: &str, format: Format) -> Result<(), ParseError> {
     };
     Ok(())
 }
+
+/// kube logs whole bodies that it can't read, and each refusal of a watch, which is logged here once.
+const QUIET: [&str; 2] = ["kube_client=error", "kube_runtime=error"];

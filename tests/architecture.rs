@@ -30,13 +30,15 @@ const FLOORS: &[(u8, &[&str])] = &[
 
 /// Which crates may be named on which floors: those that speak to the outside have one room each.
 const CRATES: &[(&str, &[&str])] = &[
-    ("axum", &["admin", "api"]),
-    ("axum_server", &["server"]),
+    ("axum", &["admin", "api", "app", "server"]),
     ("clap", &["cli", "main"]),
     ("hickory_resolver", &["propagation"]),
+    ("hyper", &["server"]),
+    ("hyper_util", &["server"]),
     ("k8s_openapi", &["cluster"]),
     ("kube", &["cluster"]),
     ("reqwest", &["cloudflare"]),
+    ("tokio_rustls", &["server"]),
     ("anyhow", &["app", "main"]),
 ];
 

@@ -2,7 +2,8 @@
 //!
 //! kube's own watcher resumes a broken watch by itself, but says nothing when that succeeded. Who follows here must
 //! know whether what he has seen is all there is, so any failure ends the watch and only a complete list makes up for
-//! it. An end that the server announced (`timeoutSeconds`) is no failure and is resumed where it was.
+//! it. A stream that ends, on time (`timeoutSeconds`) or broken off, is no failure: kube resumes it where it was, and
+//! nothing is missed, though it may come late.
 
 use std::fmt;
 use std::fmt::Debug;

@@ -131,7 +131,7 @@ mod tests {
                 socket.send_to(&message.to_vec().unwrap(), client).await.unwrap();
             }
         };
-        let (got, ()) = tokio::join!(ask(server), serve);
+        let got = ask_of(server, serve).await;
         assert_eq!(got.unwrap().values, ["genuine"]);
     }
 
@@ -146,7 +146,7 @@ mod tests {
             let genuine = answer(&query, "genuine").to_vec().unwrap();
             socket.send_to(&genuine, client).await.unwrap();
         };
-        let (got, ()) = tokio::join!(ask(server), serve);
+        let got = ask_of(server, serve).await;
         assert_eq!(got.unwrap().values, ["genuine"]);
     }
 
@@ -160,14 +160,13 @@ mod tests {
             let late = answer(&query, "late").to_vec().unwrap();
             socket.send_to(&late, second).await.unwrap();
         };
-        let (got, ()) = tokio::join!(ask(server), serve);
+        let got = ask_of(server, serve).await;
         assert_eq!(got.unwrap().values, ["late"]);
     }
 
     #[tokio::test]
     async fn a_truncated_answer_is_fetched_over_tcp() {
-        let (socket, server) = udp().await;
-        let listener = TcpListener::bind(server).await.unwrap();
+        let (socket, listener, server) = both().await;
         let long = "x".repeat(200);
         let serve = async {
             let (query, client) = receive(&socket).await;
@@ -188,7 +187,7 @@ mod tests {
             tokio::task::yield_now().await;
             stream.write_all(tail).await.unwrap();
         };
-        let (got, ()) = tokio::join!(ask(server), serve);
+        let got = ask_of(server, serve).await;
         assert_eq!(got.unwrap().values, vec![long.clone(); 21]);
     }
 
@@ -205,6 +204,17 @@ mod tests {
     #[tokio::test]
     async fn loopback_has_a_route() {
         assert!(Sockets::new().has_route(SocketAddr::from(([127, 0, 0, 1], 53))));
+    }
+
+    /// At one port; another test may hold it for TCP alone.
+    async fn both() -> (UdpSocket, TcpListener, SocketAddr) {
+        for _ in 0..20 {
+            let (socket, server) = udp().await;
+            if let Ok(listener) = TcpListener::bind(server).await {
+                return (socket, listener, server);
+            }
+        }
+        panic!("no port is free for both");
     }
 
     async fn udp() -> (UdpSocket, SocketAddr) {
@@ -227,6 +237,13 @@ mod tests {
         message.add_answer(Record::from_rdata(question.name.clone(), 60, txt));
         message.add_query(question);
         message
+    }
+
+    /// A server that is not asked what it expects fails the test instead of holding it up.
+    async fn ask_of(server: SocketAddr, serve: impl Future<Output = ()>) -> Result<Answer, ExchangeError> {
+        let both = async { tokio::join!(ask(server), serve) };
+        let (got, ()) = timeout(PATIENCE * 4, both).await.expect("the server waits");
+        got
     }
 
     async fn ask(server: SocketAddr) -> Result<Answer, ExchangeError> {

@@ -87,14 +87,16 @@ where
     tokio::select! {
         result = connection.as_mut() => return ended(result),
         () = closing.cancelled() => {}
-        () = quiet(&mut seen, |activity| context.limits.patience(activity)) => {}
+        reading = quiet(&mut seen, |activity| context.limits.patience(activity)) => if reading {
+            return debug!("the head of a request took too long");
+        },
         () = context.aborting.cancelled() => return,
     }
     // HTTP/2: GOAWAY, twice, so that no request on its way is lost (RFC 9113 §6.8). HTTP/1.1: `Connection: close`.
     connection.as_mut().graceful_shutdown();
     tokio::select! {
         result = connection.as_mut() => ended(result),
-        () = quiet(&mut seen, |activity| (activity.requests == 0).then_some(LINGER)) => {}
+        _ = quiet(&mut seen, |activity| (activity.requests == 0).then_some(LINGER)) => {}
         () = context.aborting.cancelled() => {}
     }
 }
@@ -161,8 +163,12 @@ impl Limits {
     }
 }
 
-/// Waits until the activity has not changed for as long as it may last.
-async fn quiet(seen: &mut watch::Receiver<Activity>, patience: impl Fn(Activity) -> Option<Duration>) {
+/// Waits until the activity has not changed for as long as it may last; returns whether that was amid the head of a
+/// request.
+async fn quiet(
+    seen: &mut watch::Receiver<Activity>,
+    patience: impl Fn(Activity) -> Option<Duration>,
+) -> bool {
     loop {
         let activity = *seen.borrow_and_update();
         let over = async {
@@ -172,8 +178,8 @@ async fn quiet(seen: &mut watch::Receiver<Activity>, patience: impl Fn(Activity)
             }
         };
         tokio::select! {
-            () = over => return,
-            changed = seen.changed() => if changed.is_err() { return },
+            () = over => return activity.reading,
+            changed = seen.changed() => if changed.is_err() { return activity.reading },
         }
     }
 }

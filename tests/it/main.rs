@@ -1,3 +1,5 @@
 //! The integration tests, one binary.
 
 mod binary;
+mod cluster;
+mod edge;

@@ -136,7 +136,8 @@ impl Credentials {
 impl Actor {
     /// Whether the zone is one of theirs at all.
     pub(crate) fn sees(&self, zone: &Zone) -> bool {
-        zone.account == self.account && self.zones.iter().any(|name| name == "*" || *name == zone.name)
+        let accounts = self.account == "*" || zone.account == self.account;
+        accounts && self.zones.iter().any(|name| name == "*" || *name == zone.name)
     }
 
     /// Whether zones may be listed and read. Documented: Zone:Read; seen: any DNS permission. [D/O]

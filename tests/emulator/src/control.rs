@@ -78,7 +78,7 @@ impl State {
                 return Ok(Answer::json(200, &self.visible(name, kind, now)));
             }
             (&Method::POST, "/publish") => self.arrive(query.get("server"), now),
-            (&Method::POST, "/resolver/flush") => self.cache.clear(),
+            (&Method::POST, "/resolver/flush") => self.caches.clear(),
             (&Method::PATCH, "/zones") => {
                 let patch: ZonePatch = body(call)?;
                 self.change_zone(patch).ok_or_else(|| missing("zone"))?;

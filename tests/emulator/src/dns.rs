@@ -17,6 +17,7 @@ use crate::authority::{Reply, rcode_name};
 use crate::faults::{Action, Asked};
 use crate::names::from_wire;
 use crate::propagation::Vantage;
+use crate::resolver::View;
 use crate::state::{Shared, State};
 use crate::timeline::Event;
 
@@ -25,7 +26,8 @@ use crate::timeline::Event;
 pub(crate) enum Role {
     /// The name server address at this place in the list.
     Authority(usize),
-    Resolver,
+    /// A caching resolver.
+    Resolver(View),
 }
 
 /// Answers on a UDP socket for ever.
@@ -166,7 +168,7 @@ impl State {
                 let server = self.servers.get(index)?;
                 (server.name.clone(), Some(server.address))
             }
-            Role::Resolver => ("resolver".to_owned(), None),
+            Role::Resolver(view) => (view.name().to_owned(), None),
         };
         let transport = if transport == Transport::Udp { "udp" } else { "tcp" };
         let (name, kind) = (from_wire(&question.name), question.query_type);
@@ -183,7 +185,7 @@ impl State {
                         let from = Vantage { servers: &[index], extra: Duration::ZERO, now };
                         self.authority(index, &question.name, kind, from)
                     }
-                    Role::Resolver => self.resolve(&question.name, kind, now),
+                    Role::Resolver(view) => self.resolve(view, &question.name, kind, now),
                 };
                 let delay = match other {
                     Some(Action::DnsSlow { ms }) => Duration::from_millis(ms),

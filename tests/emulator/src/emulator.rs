@@ -21,6 +21,7 @@ use crate::dns::{self, Role};
 use crate::faults::Fault;
 use crate::propagation::Visible;
 use crate::records::{Op, RecordView};
+use crate::resolver::View;
 use crate::router::BASE;
 use crate::settings::Settings;
 use crate::state::{Shared, State};
@@ -34,6 +35,7 @@ pub struct Emulator {
     shared: Shared,
     ready: Ready,
     resolver: Option<SocketAddr>,
+    ca_resolver: Option<SocketAddr>,
     _tasks: JoinSet<()>,
 }
 
@@ -46,6 +48,9 @@ pub struct Ready {
     pub control: String,
     /// Address and port of the resolver.
     pub resolver: Option<String>,
+    /// Address and port of the CA's resolver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_resolver: Option<String>,
     /// Port of all name server addresses.
     pub authority_port: u16,
     /// Zone ids by name.
@@ -102,13 +107,17 @@ impl Emulator {
             tasks.spawn(dns::serve_udp(udp, shared.clone(), Role::Authority(index)));
             tasks.spawn(dns::serve_tcp(tcp, shared.clone(), Role::Authority(index)));
         }
-        let mut resolver = None;
-        if let Some(config) = &world.resolver {
-            let (udp, tcp) = bind_pair(config.listen).await?;
-            resolver = Some(tcp.local_addr().map_err(listening("the resolver", config.listen))?);
-            tasks.spawn(dns::serve_udp(udp, shared.clone(), Role::Resolver));
-            tasks.spawn(dns::serve_tcp(tcp, shared.clone(), Role::Resolver));
+        let mut resolvers = [None, None];
+        let ca = world.ca_resolver.as_ref().map(|config| config.listen);
+        let cluster = world.resolver.as_ref().map(|config| config.listen);
+        for (bound, (view, wanted)) in resolvers.iter_mut().zip([(View::Cluster, cluster), (View::Ca, ca)]) {
+            let Some(wanted) = wanted else { continue };
+            let (udp, tcp) = bind_pair(wanted).await?;
+            *bound = Some(tcp.local_addr().map_err(listening("a resolver", wanted))?);
+            tasks.spawn(dns::serve_udp(udp, shared.clone(), Role::Resolver(view)));
+            tasks.spawn(dns::serve_tcp(tcp, shared.clone(), Role::Resolver(view)));
         }
+        let [resolver, ca_resolver] = resolvers;
         let (listener, api) = listen("the API", world.api.listen).await?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let for_api = shared.clone();
@@ -124,10 +133,11 @@ impl Emulator {
             api: format!("{scheme}://{api}{BASE}"),
             control: format!("http://{control}"),
             resolver: resolver.map(|address| address.to_string()),
+            ca_resolver: ca_resolver.map(|address| address.to_string()),
             authority_port,
             zones,
         };
-        Ok(Self { shared, ready, resolver, _tasks: tasks })
+        Ok(Self { shared, ready, resolver, ca_resolver, _tasks: tasks })
     }
 
     /// Where everything listens.
@@ -148,6 +158,11 @@ impl Emulator {
     /// The resolver; none when the world has none.
     pub fn resolver_addr(&self) -> Option<SocketAddr> {
         self.resolver
+    }
+
+    /// The CA's resolver; none unless the world has one.
+    pub fn ca_resolver_addr(&self) -> Option<SocketAddr> {
+        self.ca_resolver
     }
 
     /// Port of all name server addresses.
@@ -262,9 +277,9 @@ impl Emulator {
         zone.is_some_and(|zone| state.write(zone, vec![Op::Delete(id.to_owned())], Instant::now()).is_ok())
     }
 
-    /// The resolver forgets everything.
+    /// The resolvers forget everything.
     pub fn flush_resolver(&self) {
-        self.shared.lock().cache.clear();
+        self.shared.lock().caches.clear();
     }
 }
 
@@ -303,7 +318,7 @@ async fn bind_pair(address: SocketAddr) -> Result<(UdpSocket, TcpListener), Star
         attempts -= 1;
         match dns::bind(address).await {
             Ok(pair) => return Ok(pair),
-            Err(error) if attempts == 0 => return Err(listening("the resolver", address)(error)),
+            Err(error) if attempts == 0 => return Err(listening("a resolver", address)(error)),
             Err(_) => {}
         }
     }

@@ -35,7 +35,7 @@ pub struct Match {
     /// Pattern found in an API call's path (and query).
     #[serde(default)]
     pub path_regex: Option<String>,
-    /// Name server by name or address, or `resolver`.
+    /// Name server by name or address, or `resolver` or `ca-resolver`.
     #[serde(default)]
     pub server: Option<String>,
     /// Pattern found in the name of a query, in lower case without the last dot.

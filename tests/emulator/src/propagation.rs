@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::names::tree_key;
 use crate::settings::Settings;
+use crate::state::FORGET_EVERY;
 
 /// An exception to the propagation time. Absent fields match everything.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -89,6 +90,7 @@ pub(crate) struct Published {
     names: BTreeMap<String, Vec<Served>>,
     changes: Vec<Vec<Instant>>,
     settled_changes: u32,
+    forgot: Option<Instant>,
 }
 
 impl Vantage<'_> {
@@ -143,8 +145,12 @@ impl Published {
         }
     }
 
-    /// Forgets what no vantage can see any more: states replaced everywhere before `before`.
-    pub(crate) fn forget(&mut self, before: Instant) {
+    /// Forgets what no vantage can see any more, now and then: states replaced everywhere before `before`.
+    pub(crate) fn forget(&mut self, before: Instant, now: Instant) {
+        if self.forgot.is_some_and(|at| now < at + FORGET_EVERY) {
+            return;
+        }
+        self.forgot = Some(now);
         let settled = |visible: &Vec<Instant>| visible.iter().all(|at| *at < before);
         for records in self.names.values_mut() {
             for served in &mut *records {

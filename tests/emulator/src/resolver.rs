@@ -19,9 +19,25 @@ use crate::settings::{ResolverPick, Settings};
 use crate::state::State;
 use crate::zones::Zone;
 
-/// What the resolver remembers.
+/// Whose resolver it is; each has a memory of its own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum View {
+    /// `resolver`: the cluster's.
+    Cluster,
+    /// `ca_resolver`: the CA's, which hears nothing of what the cluster asked too early.
+    Ca,
+}
+
+/// What the resolvers remember.
 #[derive(Debug, Default)]
-pub(crate) struct Cache {
+pub(crate) struct Caches {
+    cluster: Cache,
+    ca: Cache,
+}
+
+/// What one resolver remembers.
+#[derive(Debug, Default)]
+struct Cache {
     sets: HashMap<(String, RecordType), Entry>,
     missing: HashMap<String, Entry>,
     turn: usize,
@@ -44,12 +60,12 @@ struct Heard {
 
 impl State {
     /// Answers a query, following aliases from zone to zone.
-    pub(crate) fn resolve(&mut self, name: &Name, kind: RecordType, now: Instant) -> Reply {
+    pub(crate) fn resolve(&mut self, view: View, name: &Name, kind: RecordType, now: Instant) -> Reply {
         let mut reply = Reply { recursion_available: true, ..Reply::code(ResponseCode::NoError) };
         let mut text = from_wire(name);
         let mut owner = name.clone();
         for _ in 0..ALIASES_MAX {
-            let heard = self.remembered_or_asked(&text, kind, now);
+            let heard = self.remembered_or_asked(view, &text, kind, now);
             reply.rcode = heard.rcode;
             reply.authorities = heard.soa.into_iter().collect();
             let alias = heard.records.iter().find_map(|record| match &record.data {
@@ -67,16 +83,16 @@ impl State {
         Reply { recursion_available: true, ..Reply::code(ResponseCode::ServFail) }
     }
 
-    fn remembered_or_asked(&mut self, name: &str, kind: RecordType, now: Instant) -> Heard {
-        if let Some(heard) = self.cache.get(name, kind, now, self.settings.time_scale) {
+    fn remembered_or_asked(&mut self, view: View, name: &str, kind: RecordType, now: Instant) -> Heard {
+        if let Some(heard) = self.caches.of(view).get(name, kind, now, self.settings.time_scale) {
             self.stats.resolver_cache_hits += 1;
             return heard;
         }
         if let Some(heard) = self.outside_of_zones(name, kind) {
             return heard;
         }
-        let heard = self.ask_authorities(name, kind, now);
-        self.cache.put(name, kind, &heard, now, &self.settings);
+        let heard = self.ask_authorities(view, name, kind, now);
+        self.caches.of(view).put(name, kind, &heard, now, &self.settings);
         heard
     }
 
@@ -114,10 +130,10 @@ impl State {
         zones.rev().max_by_key(|zone| (zone.name.len(), zone.status == crate::ZoneStatus::Active))
     }
 
-    fn ask_authorities(&mut self, name: &str, kind: RecordType, now: Instant) -> Heard {
+    fn ask_authorities(&mut self, view: View, name: &str, kind: RecordType, now: Instant) -> Heard {
         let mut hosts = self.delegation(name).map(|zone| zone.delegated_to.clone()).unwrap_or_default();
         for _ in 0..REFERRALS_MAX {
-            let Some(reply) = self.ask_one_of(&hosts, name, kind, now) else {
+            let Some(reply) = self.ask_one_of(view, &hosts, name, kind, now) else {
                 break;
             };
             let referral: Vec<String> = reply
@@ -142,7 +158,14 @@ impl State {
     }
 
     /// The first usable answer of these hosts; silent, failing, refusing and lying ones are passed over.
-    fn ask_one_of(&mut self, hosts: &[String], name: &str, kind: RecordType, now: Instant) -> Option<Reply> {
+    fn ask_one_of(
+        &mut self,
+        view: View,
+        hosts: &[String],
+        name: &str,
+        kind: RecordType,
+        now: Instant,
+    ) -> Option<Reply> {
         let mut servers: Vec<usize> = (0..self.servers.len())
             .filter(|index| hosts.iter().any(|host| host.eq_ignore_ascii_case(&self.servers[*index].name)))
             .collect();
@@ -150,8 +173,9 @@ impl State {
             return None;
         }
         if self.settings.pick == ResolverPick::RoundRobin {
-            let turn = self.cache.turn % servers.len();
-            self.cache.turn = self.cache.turn.wrapping_add(1);
+            let cache = self.caches.of(view);
+            let turn = cache.turn % servers.len();
+            cache.turn = cache.turn.wrapping_add(1);
             servers.rotate_left(turn);
         }
         let all = servers.clone();
@@ -181,12 +205,31 @@ impl State {
     }
 }
 
-impl Cache {
+impl View {
+    /// Its name in statistics, timeline and faults.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Cluster => "resolver",
+            Self::Ca => "ca-resolver",
+        }
+    }
+}
+
+impl Caches {
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
+    fn of(&mut self, view: View) -> &mut Cache {
+        match view {
+            View::Cluster => &mut self.cluster,
+            View::Ca => &mut self.ca,
+        }
+    }
+}
+
+impl Cache {
     fn get(&self, name: &str, kind: RecordType, now: Instant, scale: u32) -> Option<Heard> {
         // That a name does not exist holds for all types (RFC 8020).
         let entry = self.missing.get(name).filter(|entry| entry.left(now, scale).is_some());

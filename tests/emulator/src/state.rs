@@ -15,7 +15,7 @@ use crate::limits::Limits;
 use crate::names::{derived_id, in_zone, normal};
 use crate::propagation::{ServedData, Server, moments};
 use crate::records::{Change, Context, Op, RecordView};
-use crate::resolver::Cache;
+use crate::resolver::Caches;
 use crate::settings::Settings;
 use crate::timeline::{Event, Stats, Timeline};
 use crate::validation::Body;
@@ -35,7 +35,7 @@ pub(crate) struct State {
     pub(crate) faults: Faults,
     pub(crate) stats: Stats,
     pub(crate) timeline: Timeline,
-    pub(crate) cache: Cache,
+    pub(crate) caches: Caches,
     random: Random,
 }
 
@@ -77,7 +77,7 @@ impl State {
             faults: Faults::default(),
             stats: Stats::default(),
             timeline: Timeline::default(),
-            cache: Cache::default(),
+            caches: Caches::default(),
             random: Random(world.seed),
             clock,
         };
@@ -120,7 +120,10 @@ impl State {
             self.publish(zone, change, now);
         }
         self.timeline.settle(now);
-        self.zones[zone].published.forget(now.checked_sub(FORGET_AFTER).unwrap_or(self.clock.begin()));
+        let late = Duration::from_millis(self.settings.pop_delay_ms) + FORGET_EVERY;
+        if let Some(before) = now.checked_sub(late) {
+            self.zones[zone].published.forget(before, now);
+        }
         Ok(changes)
     }
 
@@ -279,5 +282,5 @@ impl Random {
     }
 }
 
-/// States that were replaced this long ago are forgotten; longer than any vantage's extra delay.
-const FORGET_AFTER: Duration = Duration::from_mins(10);
+/// How often states that nobody sees any more are looked for.
+pub(crate) const FORGET_EVERY: Duration = Duration::from_secs(1);

@@ -21,6 +21,8 @@ pub struct World {
     pub control: ListenConfig,
     /// The caching recursive resolver; left out, none is started.
     pub resolver: Option<ResolverConfig>,
+    /// A second one with a memory of its own, the CA's; left out, none is started.
+    pub ca_resolver: Option<ListenConfig>,
     /// One port for all addresses of all name servers; 0 picks one that is free on all of them.
     pub authority_port: u16,
     /// The authoritative name servers.
@@ -196,7 +198,7 @@ pub enum Plan {
 pub struct TokenConfig {
     /// What follows `Bearer`. One that starts with `cfat_` belongs to the account, not to a user.
     pub value: String,
-    /// Account whose zones it may see.
+    /// Account whose zones it may see; `*` for a user who is a member of all.
     #[serde(default = "default_account")]
     pub account: String,
     /// Whose rate limit it shares; default: one user for the account.
@@ -254,7 +256,7 @@ pub struct KeyConfig {
     pub email: String,
     /// `X-Auth-Key`.
     pub key: String,
-    /// Account whose zones it may see and change.
+    /// Account whose zones it may see and change; `*` for a user who is a member of all.
     #[serde(default = "default_account")]
     pub account: String,
     /// Whose rate limit it shares; default: one user for the account.
@@ -427,6 +429,7 @@ impl Default for World {
             api: ApiConfig::default(),
             control: ListenConfig::default(),
             resolver: Some(ResolverConfig::default()),
+            ca_resolver: None,
             authority_port: 0,
             name_servers: vec![
                 NameServerConfig {

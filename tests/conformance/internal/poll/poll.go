@@ -12,6 +12,9 @@ import (
 // interval is short against everything that is measured here and long against one look.
 const interval = 50 * time.Millisecond
 
+// look is what one check may take beyond the deadline.
+const look = 10 * time.Second
+
 // final is an error that waiting can't cure.
 type final struct{ error }
 
@@ -24,11 +27,13 @@ func Final(err error) error { return final{err} }
 // yet; the last such answer is part of the error when the time is over.
 func Until(ctx context.Context, what string, within time.Duration, check func(context.Context) error) error {
 	started := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, within)
+	deadline, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
+	// A look under way at the deadline is finished: cut short, it would say nothing but that.
+	ctx, cancelLook := context.WithTimeout(ctx, within+look)
+	defer cancelLook()
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	var last error
 	for {
 		err := check(ctx)
 		var hopeless final
@@ -37,12 +42,10 @@ func Until(ctx context.Context, what string, within time.Duration, check func(co
 			return nil
 		case errors.As(err, &hopeless):
 			return fmt.Errorf("waiting for %s: %w", what, err)
-		case ctx.Err() == nil || last == nil:
-			last = err // not the mere "context deadline exceeded" of the very last look
 		}
 		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waited %s for %s: %w", time.Since(started).Round(time.Second), what, last)
+		case <-deadline.Done():
+			return fmt.Errorf("waited %s for %s: %w", time.Since(started).Round(time.Second), what, err)
 		case <-tick.C:
 		}
 	}

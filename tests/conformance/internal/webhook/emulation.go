@@ -5,12 +5,21 @@ import (
 
 	"cloudflare-webhook.test/conformance/internal/emulator"
 	"cloudflare-webhook.test/conformance/internal/pki"
+	"cloudflare-webhook.test/conformance/internal/resolver"
 )
 
-// Emulation is a running emulator, together with what the program needs to take it for Cloudflare.
+// Emulation is a running emulator, together with what the program needs to take it for Cloudflare, and
+// the resolver that the cluster asks about it.
 type Emulation struct {
 	*emulator.Emulator
 	Cloudflare
+	resolver *resolver.Resolver
+}
+
+// Stop ends both.
+func (e *Emulation) Stop() {
+	e.resolver.Stop()
+	e.Emulator.Stop()
 }
 
 // Emulate starts the emulator of CMWC_EMULATOR with the zones given, its API behind TLS as the real
@@ -32,5 +41,10 @@ func Emulate(ctx context.Context, directory string, zones ...string) (*Emulation
 	if err != nil {
 		return nil, err
 	}
-	return &Emulation{Emulator: running, Cloudflare: Cloudflare{URL: running.API, CAFile: authority.File}}, nil
+	clusters, err := resolver.Start(zones, emulator.Authority, emulator.Resolver)
+	if err != nil {
+		running.Stop()
+		return nil, err
+	}
+	return &Emulation{Emulator: running, Cloudflare: Cloudflare{URL: running.API, CAFile: authority.File}, resolver: clusters}, nil
 }

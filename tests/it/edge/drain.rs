@@ -1,0 +1,255 @@
+//! A running server: its limits, and its end.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use cert_manager_webhook_cloudflare::server::tls::ServingCertificate;
+use cert_manager_webhook_cloudflare::server::{Drain, Limits, Server};
+use http::StatusCode;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::certs::Authority;
+use super::tls::client;
+use super::world::{CHALLENGES, World, payload};
+
+/// How a server is started.
+pub(super) struct Start {
+    pub(super) tls: Option<ServingCertificate>,
+    pub(super) plain: bool,
+    pub(super) limits: Limits,
+    pub(super) drain: Drain,
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        let drain = Drain { delay: Duration::ZERO, grace: Duration::from_secs(10) };
+        Self { tls: None, plain: false, limits: Limits::default(), drain }
+    }
+}
+
+/// A server behind a relay that counts connections.
+pub(super) struct Running {
+    pub(super) address: SocketAddr,
+    pub(super) direct: SocketAddr,
+    counted: Arc<AtomicUsize>,
+    shutdown: CancellationToken,
+    ended: JoinHandle<bool>,
+    tasks: TaskTracker,
+}
+
+impl Running {
+    pub(super) fn start(world: &World, start: Start) -> Self {
+        let tasks = TaskTracker::new();
+        let tls = (!start.plain).then(|| start.tls.unwrap_or_else(any_certificate));
+        let config = tls.as_ref().map(|tls| tls.server_config().unwrap());
+        if let Some(tls) = tls {
+            tasks.spawn(tls.follow(Duration::from_millis(20)));
+        }
+        let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into(), config, start.limits).unwrap();
+        let direct = server.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let ready = world.health.expect("shutdown", "not started");
+        let ended =
+            tasks.spawn(server.serve(world.router.clone(), shutdown.clone(), start.drain, Some(ready)));
+        let counted = Arc::new(AtomicUsize::new(0));
+        let address = relay(&tasks, direct, Arc::clone(&counted));
+        Self { address, direct, counted, shutdown, ended, tasks }
+    }
+
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("https://localhost:{}{path}", self.address.port())
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.counted.load(Ordering::SeqCst)
+    }
+}
+
+fn any_certificate() -> ServingCertificate {
+    let directory = TempDir::new().unwrap();
+    let leaf = Authority::new("serving-ca").server("server");
+    let (cert, key) = (directory.path().join("tls.crt"), directory.path().join("tls.key"));
+    std::fs::write(&cert, leaf.pem).unwrap();
+    std::fs::write(&key, leaf.key.serialize_pem()).unwrap();
+    ServingCertificate::load(cert, key).unwrap()
+}
+
+fn relay(tasks: &TaskTracker, to: SocketAddr, counted: Arc<AtomicUsize>) -> SocketAddr {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    let tasks = tasks.clone();
+    tasks.clone().spawn(async move {
+        let listener = TcpListener::from_std(listener).unwrap();
+        loop {
+            let (mut near, _) = listener.accept().await.unwrap();
+            counted.fetch_add(1, Ordering::SeqCst);
+            tasks.spawn(async move {
+                if let Ok(mut far) = TcpStream::connect(to).await {
+                    let _ = copy_bidirectional(&mut near, &mut far).await;
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn readiness_goes_first_then_the_listener_then_the_requests_in_flight() {
+    let world = World::new();
+    let drain = Drain { delay: Duration::from_millis(400), grace: Duration::from_secs(10) };
+    let server = Running::start(&world, Start { drain, ..Start::default() });
+    let client = client(None);
+    let post = |key: &str| client.post(server.url(CHALLENGES)).bearer_auth("bob").body(payload(key)).send();
+    let get = |path: &str| client.get(server.url(path)).bearer_auth("bob").send();
+    assert_eq!(get("/readyz").await.unwrap().status(), StatusCode::OK);
+
+    let in_flight = server.tasks.spawn(post("gate"));
+    world.solver.begun.notified().await;
+    server.shutdown.cancel();
+    sleep(Duration::from_millis(100)).await;
+    assert!(!world.health.is_ready());
+    // In the delay everything is answered, on new connections too.
+    assert_eq!(get("/readyz").await.unwrap().status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(get("/livez").await.unwrap().status(), StatusCode::OK);
+    assert_eq!(get("/apis").await.unwrap().status(), StatusCode::OK);
+    assert!(TcpStream::connect(server.direct).await.is_ok());
+    sleep(Duration::from_millis(600)).await;
+    assert!(TcpStream::connect(server.direct).await.is_err(), "the listener is closed");
+    assert!(!server.ended.is_finished(), "a request is in flight");
+    world.solver.gate.notify_one();
+    assert_eq!(in_flight.await.unwrap().unwrap().status(), StatusCode::CREATED);
+    assert!(timeout(Duration::from_secs(2), server.ended).await.unwrap().unwrap(), "drained");
+}
+
+#[tokio::test]
+async fn the_grace_period_is_not_for_ever() {
+    let world = World::new();
+    let drain = Drain { delay: Duration::ZERO, grace: Duration::from_millis(300) };
+    let server = Running::start(&world, Start { drain, ..Start::default() });
+    let client = client(None);
+    let in_flight = server
+        .tasks
+        .spawn(client.post(server.url(CHALLENGES)).bearer_auth("bob").body(payload("gate")).send());
+    world.solver.begun.notified().await;
+    let start = Instant::now();
+    server.shutdown.cancel();
+    assert!(!server.ended.await.unwrap(), "cut");
+    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(in_flight.await.unwrap().is_err());
+    assert_eq!(world.tracker.len(), 1, "the work itself goes on");
+}
+
+#[tokio::test]
+async fn an_idle_connection_does_not_hold_up_the_end() {
+    let world = World::new();
+    let server = Running::start(&world, Start::default());
+    let client = client(None);
+    let answer = client.get(server.url("/apis")).bearer_auth("bob").send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let start = Instant::now();
+    server.shutdown.cancel();
+    assert!(server.ended.await.unwrap());
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+/// Sends `bytes`, waits, and returns what came back and after how long the server closed.
+async fn closes_after(address: SocketAddr, bytes: &[u8]) -> (String, Duration) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let start = Instant::now();
+    let mut answer = Vec::new();
+    let _ = timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await.expect("never closed");
+    (String::from_utf8_lossy(&answer).into_owned(), start.elapsed())
+}
+
+#[tokio::test]
+async fn slow_peers_are_cut_off() {
+    let world = World::new();
+    let limits = Limits {
+        handshake: Duration::from_millis(200),
+        header: Duration::from_millis(200),
+        idle: Duration::from_millis(1500),
+        ..Limits::default()
+    };
+    let tls = Running::start(&world, Start { limits: limits.clone(), ..Start::default() });
+    let plain = Running::start(&world, Start { plain: true, limits, ..Start::default() });
+    let soon = Duration::from_millis(150)..Duration::from_secs(1);
+    let (_, handshake) = closes_after(tls.direct, b"\x16\x03\x01").await;
+    assert!(soon.contains(&handshake), "{handshake:?}");
+    let (_, silent) = closes_after(plain.direct, b"").await;
+    assert!(soon.contains(&silent), "{silent:?}");
+    let (_, head) = closes_after(plain.direct, b"GET /healthz HTTP/1.1\r\nhost: x\r\n").await;
+    assert!(soon.contains(&head), "{head:?}");
+    // Between two requests there is more time; in the second head there is not.
+    let whole = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let (answer, idle) = closes_after(plain.direct, whole).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(idle >= Duration::from_millis(1400), "{idle:?}");
+
+    let mut stream = TcpStream::connect(plain.direct).await.unwrap();
+    stream.write_all(whole).await.unwrap();
+    sleep(Duration::from_millis(600)).await;
+    stream.write_all(b"GET /healthz HTTP/1.1\r\n").await.unwrap();
+    let start = Instant::now();
+    let mut rest = Vec::new();
+    let _ = timeout(Duration::from_secs(20), stream.read_to_end(&mut rest)).await.expect("never closed");
+    assert!(soon.contains(&start.elapsed()), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn beyond_the_cap_connections_wait() {
+    let world = World::new();
+    let limits = Limits { connections: 2, ..Limits::default() };
+    let server = Running::start(&world, Start { plain: true, limits, ..Start::default() });
+    let first = TcpStream::connect(server.direct).await.unwrap();
+    let _second = TcpStream::connect(server.direct).await.unwrap();
+    let mut third = TcpStream::connect(server.direct).await.unwrap();
+    third.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut byte = [0];
+    assert!(timeout(Duration::from_millis(200), third.read(&mut byte)).await.is_err());
+    drop(first);
+    assert_eq!(timeout(Duration::from_secs(2), third.read(&mut byte)).await.unwrap().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_thousand_groups_fit_into_the_head() {
+    let world = World::new();
+    let server = Running::start(&world, Start::default());
+    let group = "x".repeat(60);
+    let mut request = client(None).get(server.url("/healthz"));
+    let mut head = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n".to_owned();
+    for _ in 0..1000 {
+        request = request.header("x-remote-group", &group);
+        head.extend(["x-remote-group: ", &group, "\r\n"]);
+    }
+    assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
+    let plain = Running::start(&world, Start { plain: true, ..Start::default() });
+    let (answer, _) = closes_after(plain.direct, format!("{head}\r\n").as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test]
+async fn both_families_are_served() {
+    let world = World::new();
+    let address = "[::]:0".parse().unwrap();
+    let server = Server::bind(address, None, Limits::default()).unwrap();
+    let port = server.local_addr().unwrap().port();
+    let tasks = TaskTracker::new();
+    let drain = Drain { delay: Duration::ZERO, grace: Duration::ZERO };
+    tasks.spawn(server.serve(world.router.clone(), CancellationToken::new(), drain, None));
+    let (answer, _) = closes_after(
+        (Ipv4Addr::LOCALHOST, port).into(),
+        b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
