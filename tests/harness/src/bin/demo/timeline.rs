@@ -31,7 +31,7 @@ struct Line {
     ms: u64,
     who: String,
     what: String,
-    value: String,
+    values: Vec<String>,
 }
 
 impl<'a> Timeline<'a> {
@@ -44,8 +44,7 @@ impl<'a> Timeline<'a> {
 
     /// Something that cert-manager, the webhook or the CA did at this moment.
     pub(crate) fn tell(&self, who: &str, what: impl Into<String>, values: &[String]) {
-        let line =
-            Line { ms: self.now(), who: who.to_owned(), what: what.into(), value: self.letters(values) };
+        let line = Line { ms: self.now(), who: who.to_owned(), what: what.into(), values: values.to_vec() };
         self.state().told.push(line);
     }
 
@@ -73,40 +72,15 @@ impl<'a> Timeline<'a> {
         let from = state.printed;
         let is_new = |line: &Line| line.ms > from && line.ms <= ms;
         let events = self.scene.cloudflare.timeline().into_iter();
-        lines.extend(events.filter_map(|event| self.line(event, &state.presented)).filter(is_new));
+        lines.extend(events.filter_map(|event| line(event, &state.presented)).filter(is_new));
         lines.sort_by_key(|line| line.ms);
-        for line in lines {
-            let ms = line.ms.saturating_sub(state.origin);
-            println!("  {ms:>6}   {:<16}{:<34}{}", line.who, line.what, line.value);
+        for group in lines.chunk_by(|a, b| (a.ms, &a.who, &a.what) == (b.ms, &b.who, &b.what)) {
+            let values: Vec<_> = group.iter().flat_map(|line| &line.values).cloned().collect();
+            let Line { ms, who, what, .. } = &group[0];
+            let ms = ms.saturating_sub(state.origin);
+            println!("  {ms:>6}   {who:<16}{what:<34}{}", self.letters(&values).trim_end());
         }
         state.printed = state.printed.max(ms);
-    }
-
-    fn line(&self, event: Event, presented: &[(u64, String)]) -> Option<Line> {
-        let line = |ms, who: String, what: &str, content: &str| {
-            let value = content.trim_matches('"').to_owned();
-            Some(Line { ms, who, what: what.to_owned(), value: self.letters(&[value]) })
-        };
-        let host =
-            |server: &str, address| format!("{} {address}", server.split('.').next().unwrap_or_default());
-        match event {
-            Event::Written { ms, content, .. } => {
-                let is_it = |(at, value): &(u64, String)| *at <= ms && content.contains(value);
-                let ahead = !presented.iter().any(is_it);
-                let what = if ahead { "TXT record written ahead" } else { "TXT record written" };
-                line(ms, "Cloudflare API".to_owned(), what, &content)
-            }
-            Event::Deleted { ms, content, .. } => {
-                line(ms, "Cloudflare API".to_owned(), "TXT record deleted", &content)
-            }
-            Event::Visible { ms, server, address, content, .. } => {
-                line(ms, host(&server, address), "serves it", &content)
-            }
-            Event::Gone { ms, server, address, content, .. } => {
-                line(ms, host(&server, address), "serves it no more", &content)
-            }
-            Event::Api { .. } | Event::Dns { .. } => None,
-        }
     }
 
     /// Values as the letters of their challenges.
@@ -129,6 +103,33 @@ impl<'a> Timeline<'a> {
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// An event at Cloudflare, if it is one that belongs here.
+fn line(event: Event, presented: &[(u64, String)]) -> Option<Line> {
+    let line = |ms, who: String, what: &str, content: &str| {
+        let values = vec![content.trim_matches('"').to_owned()];
+        Some(Line { ms, who, what: what.to_owned(), values })
+    };
+    let host = |server: &str, address| format!("{} {address}", server.split('.').next().unwrap_or_default());
+    match event {
+        Event::Written { ms, content, .. } => {
+            let is_it = |(at, value): &(u64, String)| *at <= ms && content.contains(value);
+            let ahead = !presented.iter().any(is_it);
+            let what = if ahead { "TXT record written ahead" } else { "TXT record written" };
+            line(ms, "Cloudflare API".to_owned(), what, &content)
+        }
+        Event::Deleted { ms, content, .. } => {
+            line(ms, "Cloudflare API".to_owned(), "TXT record deleted", &content)
+        }
+        Event::Visible { ms, server, address, content, .. } => {
+            line(ms, host(&server, address), "serves it", &content)
+        }
+        Event::Gone { ms, server, address, content, .. } => {
+            line(ms, host(&server, address), "serves it no more", &content)
+        }
+        Event::Api { .. } | Event::Dns { .. } => None,
     }
 }
 
