@@ -1,4 +1,5 @@
 //! The program itself, as a process: start, signals, crashes, and what it says.
+#![expect(clippy::unwrap_used, reason = "in the helpers of tests, too, a failure is a failed test")]
 
 mod crash;
 mod flags;

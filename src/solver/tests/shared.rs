@@ -92,6 +92,16 @@ async fn a_value_of_another_cluster_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_value_that_no_ca_judges_by_does_not_wait() {
+    let world = World::new();
+    let solver = world.solver();
+    present(&solver, "123d==").await.unwrap();
+    let start = Instant::now();
+    present(&solver, "anothertestingkey").await.unwrap();
+    assert!(start.elapsed() < DELAY + SETTLE * 2, "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sibling_that_is_not_ours_is_not_written() {
     let world = World::new();
     world.set_challenges(&[(A, Stage::Pending), (B, Stage::Pending)]);

@@ -25,13 +25,6 @@ impl<'a> CertManager<'a> {
         Self { cluster, aggregator }
     }
 
-    /// An order has been made: its Challenges exist, and wait.
-    pub fn create(&self, challenges: &[Challenge]) {
-        for challenge in challenges {
-            self.cluster.put(challenge, &json!({}));
-        }
-    }
-
     /// Presents; the answer may be a failure, which leaves the Challenge to be presented again.
     pub async fn present(&self, challenge: &Challenge) -> Result<Answer> {
         self.cluster.put(challenge, &json!({"processing": true, "presented": false, "state": "pending"}));
@@ -57,13 +50,6 @@ impl<'a> CertManager<'a> {
             self.cluster.put(challenge, &json!({"processing": false, "presented": false, "state": "valid"}));
         }
         Ok(answer)
-    }
-
-    /// The order is done: its Challenges are deleted.
-    pub fn delete(&self, challenges: &[Challenge]) {
-        for challenge in challenges {
-            self.cluster.delete(challenge);
-        }
     }
 
     /// [`present`](Self::present), which must succeed.

@@ -34,6 +34,14 @@ impl Challenge {
         Ok(Self::new(requests, false, &format!("{label}-example-com-1")))
     }
 
+    /// One whose name is a CNAME to `_label.example.com`, which only one zone can hold.
+    pub fn delegated(label: &str) -> Result<Self> {
+        let fqdn = format!("_{label}.{ZONE}.");
+        let requests = rename(Recorded::first()?, label, label);
+        let requests = requests.map(|request| request.with("resolvedFQDN", &fqdn));
+        Ok(Self::new(requests, false, &format!("{label}-example-com-1")))
+    }
+
     /// The two of a certificate for `label`.example.com and its wildcard.
     pub fn pair_of(label: &str) -> Result<[Self; 2]> {
         let apex = rename(Recorded::first()?, label, &format!("{label}A"));

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 use cloudflare_emulator::kubernetes::{KubernetesStandIn, Resource, Verdict};
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::certificates::{Certificates, FRONT_PROXY};
 use crate::challenge::Challenge;
+use crate::wait::until;
 
 /// A running cluster.
 #[derive(Debug)]
@@ -48,14 +50,29 @@ impl Cluster {
         self.server.put_secret(challenge.namespace(), name, &[(key, token.as_bytes())]);
     }
 
-    /// Creates the Challenge, or replaces it.
-    pub fn put(&self, challenge: &Challenge, status: &Value) {
-        self.server.put(Resource::Challenges, challenge.object(status));
+    /// An order has been made: its Challenges exist, and wait for cert-manager's scheduler.
+    pub fn create(&self, challenges: &[Challenge]) {
+        for challenge in challenges {
+            self.put(challenge, &json!({}));
+        }
     }
 
-    /// Deletes the Challenge.
-    pub fn delete(&self, challenge: &Challenge) {
-        self.server.delete(Resource::Challenges, challenge.namespace(), &challenge.name);
+    /// The order is done: its Challenges are deleted.
+    pub fn delete(&self, challenges: &[Challenge]) {
+        for challenge in challenges {
+            self.server.delete(Resource::Challenges, challenge.namespace(), &challenge.name);
+        }
+    }
+
+    /// Waits until the program watches the Challenges: then it knows those that were there before.
+    pub async fn is_watched(&self) -> Result<()> {
+        let watching = async || self.server.open_watches(Resource::Challenges) > 0;
+        until("the program watches the Challenges", WATCH_LIMIT, watching).await
+    }
+
+    /// Creates the Challenge, or replaces it.
+    pub(crate) fn put(&self, challenge: &Challenge, status: &Value) {
+        self.server.put(Resource::Challenges, challenge.object(status));
     }
 }
 
@@ -77,3 +94,5 @@ fn authentication(front_proxy_ca: &str) -> Value {
 
 /// Who sends the recorded requests.
 const CERT_MANAGER: &str = "system:serviceaccount:cert-manager:cert-manager";
+
+const WATCH_LIMIT: Duration = Duration::from_secs(20);

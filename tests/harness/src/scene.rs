@@ -1,11 +1,13 @@
 //! The whole scene: Cloudflare, the cluster, the certificates, and the program in the middle.
 
 use std::env;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use cloudflare_emulator::{Delay, Emulator, World, ZoneConfig};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::aggregator::Aggregator;
 use crate::cert_manager::CertManager;
@@ -40,6 +42,8 @@ pub struct Binary(PathBuf);
 pub struct Scene {
     /// Cloudflare: API, name servers, and a resolver.
     pub cloudflare: Emulator,
+    /// When Cloudflare's clock began, by which its timeline counts.
+    pub started: Instant,
     /// The Kubernetes API server's stand-in.
     pub cluster: Cluster,
     /// Both ends' certificates.
@@ -72,11 +76,12 @@ impl Scene {
             delays: setting.delays,
             ..World::default()
         };
+        let started = Instant::now();
         let cloudflare = Emulator::start(world.with_zone(zone).token(TOKEN, &[ZONE])).await?;
         let cluster = Cluster::start(&certificates, directory.path()).await?;
         let [challenge, _] = Challenge::pair()?;
         cluster.put_token(&challenge, TOKEN);
-        Ok(Self { cloudflare, cluster, certificates, binary, directory })
+        Ok(Self { cloudflare, started, cluster, certificates, binary, directory })
     }
 
     /// Runs the program in it, with `more` arguments (`--flag=value`), which take the place of those it has anyway; it
@@ -122,7 +127,7 @@ impl Scene {
         self.directory.path()
     }
 
-    fn arguments(&self, [https, admin]: [std::net::SocketAddr; 2]) -> Result<Vec<String>> {
+    fn arguments(&self, [https, admin]: [SocketAddr; 2]) -> Result<Vec<String>> {
         let resolver = self.cloudflare.resolver_addr().context("the emulator runs no resolver")?;
         Ok(vec![
             format!("--bind-address={}", https.ip()),

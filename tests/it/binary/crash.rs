@@ -29,6 +29,7 @@ async fn a_name_and_its_wildcard_resume_without_a_wait() {
     kill_while_presenting(&scene, &challenges).await;
 
     let webhook = scene.webhook(&[QUICK]).await.unwrap();
+    scene.cluster.is_watched().await.unwrap();
     let cert_manager = scene.cert_manager(&webhook).unwrap();
     let resumed = async {
         for challenge in &challenges {
@@ -57,21 +58,14 @@ async fn clean_up_alone_removes_what_was_written_before() {
 
 /// Ends with the first challenge's record at Cloudflare, and those of the others, and no answer.
 async fn kill_while_presenting(scene: &Scene, challenges: &[Challenge]) {
+    scene.cluster.create(challenges);
     let mut webhook = scene.webhook(&[QUICK]).await.unwrap();
+    scene.cluster.is_watched().await.unwrap();
     let cert_manager = scene.cert_manager(&webhook).unwrap();
-    cert_manager.create(challenges);
-    watched(scene).await;
     let (answer, ()) = tokio::join!(cert_manager.present(&challenges[0]), async {
         let written = async || scene.records().len() == challenges.len();
         until("a record for each challenge", SOON, written).await.unwrap();
         webhook.kill().await.unwrap();
     });
     assert!(answer.is_err(), "{answer:?}");
-}
-
-/// The program watches the Challenges; what is created then, it hears of before a request about it.
-async fn watched(scene: &Scene) {
-    use cloudflare_emulator::kubernetes::Resource;
-    let watching = async || scene.cluster.server().open_watches(Resource::Challenges) > 0;
-    until("a watch of the Challenges", SOON, watching).await.unwrap();
 }

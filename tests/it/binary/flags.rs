@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use super::PROGRAM;
+use super::{PROGRAM, SOON, scene};
 
 #[test]
 fn a_wrong_value_names_its_flag() {
@@ -31,12 +31,29 @@ fn a_missing_flag_is_named() {
     assert!(said(&output).contains("--tls-cert-file"), "{}", said(&output));
 }
 
-#[test]
-fn a_file_that_is_not_there_is_named_with_its_flag() {
-    let output = serve(&["--tls-cert-file=/nowhere/tls.crt", "--tls-private-key-file=/nowhere/tls.key"]);
-    let said = said(&output);
-    assert!(!output.status.success(), "{said}");
-    assert!(said.contains("--tls-cert-file") && said.contains("/nowhere/tls.crt"), "{said}");
+/// What is wrong shows only when it is used.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_not_be_used_is_named_with_its_flag() {
+    let scene = scene().await;
+    let taken = scene.webhook(&[]).await.unwrap();
+    let (port, admin) = (taken.address.port(), taken.admin);
+    let address = format!("--bind-address={}", taken.address.ip());
+    for (flag, wrong) in [
+        ("--tls-cert-file", vec!["--tls-cert-file=/nowhere/tls.crt".to_owned()]),
+        ("--tls-private-key-file", vec!["--tls-private-key-file=/nowhere/tls.key".to_owned()]),
+        ("--kubeconfig", vec!["--kubeconfig=/nowhere/kubeconfig".to_owned()]),
+        ("--cloudflare-api-url", vec!["--cloudflare-api-url=http://192.0.2.1/client/v4".to_owned()]),
+        ("--cloudflare-ca-file", vec!["--cloudflare-ca-file=/nowhere/ca.crt".to_owned()]),
+        ("--log-level", vec!["--log-level=a=b=c".to_owned()]),
+        ("--secure-port", vec![address, format!("--secure-port={port}")]),
+        ("--metrics-bind-address", vec![format!("--metrics-bind-address={admin}")]),
+    ] {
+        let arguments: Vec<_> = wrong.iter().map(String::as_str).collect();
+        let mut webhook = scene.spawn(&arguments).unwrap();
+        let status = webhook.exit(SOON).await.unwrap();
+        assert!(!status.success(), "{flag}: {}", webhook.log());
+        assert!(webhook.log().contains(flag), "{flag}: {}", webhook.log());
+    }
 }
 
 fn serve(arguments: &[&str]) -> Output {

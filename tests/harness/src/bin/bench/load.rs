@@ -15,8 +15,6 @@ use crate::figures::Millis;
 pub(crate) struct Load {
     /// Arrivals a second.
     pub(crate) rate: u32,
-    /// Resident after readiness, in bytes.
-    pub(crate) resident_before: u64,
     /// Resident after all arrivals, in bytes.
     pub(crate) resident_after: u64,
     /// `Present`.
@@ -42,13 +40,12 @@ pub(crate) async fn measure(binary: &Binary) -> Result<Load> {
     let scene = Scene::start(binary.clone(), Setting::default()).await?;
     let webhook = scene.webhook(&["--propagation-settle=0s", "--log-level=warn"]).await?;
     let aggregator = scene.aggregator(&webhook)?;
-    let warm_up = Challenge::of("warmup")?;
+    let warm_up = Challenge::delegated("warmup")?;
     for request in [&warm_up.present, &warm_up.clean_up] {
         let answer = aggregator.send(request).await?;
         ensure!(answer.is_success(), "{}", answer.message());
     }
-    let resident_before = webhook.usage()?.resident;
-    let challenges = (0..ARRIVALS).map(|number| Challenge::of(&format!("n{number}")));
+    let challenges = (0..ARRIVALS).map(|number| Challenge::delegated(&format!("n{number}")));
     let challenges = challenges.collect::<Result<Vec<_>>>()?;
 
     let send = |request: harness::Recorded| {
@@ -67,14 +64,7 @@ pub(crate) async fn measure(binary: &Binary) -> Result<Load> {
     let clean_up = meter.read(took)?;
     let resident_after = webhook.usage()?.resident;
     drop(webhook);
-    Ok(Load {
-        rate: RATE,
-        resident_before,
-        resident_after,
-        present,
-        clean_up,
-        upstream_ms: upstream(&scene).await?,
-    })
+    Ok(Load { rate: RATE, resident_after, present, clean_up, upstream_ms: upstream(&scene).await? })
 }
 
 /// Starts one future after the other, each when its time has come, and says how long each took since then.

@@ -50,14 +50,15 @@ async fn run(arguments: &Arguments) -> Result<()> {
     };
     let delay = |last: u8, ms| Delay { address: Some([127, 0, 0, last].into()), ms, ..Delay::default() };
     let delays = vec![delay(2, 700), delay(3, 1100)];
-    let started = Instant::now();
     let scene = Scene::start(binary, Setting { latency_ms: 60, propagation_ms: 1500, delays }).await?;
+    let challenges = Challenge::pair()?;
+    scene.cluster.create(&challenges);
     let mut webhook = scene.spawn(&[])?;
     let ready = webhook.ready().await?;
-    let challenges = Challenge::pair()?;
+    scene.cluster.is_watched().await?;
     introduce(&challenges, ready);
 
-    let play = Play { scene: &scene, webhook: &webhook, challenges: &challenges, started };
+    let play = Play { scene: &scene, webhook: &webhook, challenges: &challenges };
     timeout(LIMIT, play.run()).await.with_context(|| format!("not done within {LIMIT:?}"))??;
     if arguments.keep {
         keep::keep(&scene, &webhook, &challenges[0]).await?;
@@ -84,17 +85,15 @@ struct Play<'a> {
     scene: &'a Scene,
     webhook: &'a Webhook,
     challenges: &'a [Challenge; 2],
-    /// When the emulator did, whose clock counts.
-    started: Instant,
 }
 
 impl Play<'_> {
     async fn run(&self) -> Result<()> {
-        let timeline = Timeline::begin(&self.scene.cloudflare, self.challenges, self.started);
+        let timeline = Timeline::begin(self.scene, self.challenges);
         let begun = Instant::now();
         let confirmed = tokio::select! {
             result = self.certificate(&timeline, begun) => result?,
-            () = timeline.follow(self.started) => bail!("the timeline has no end"),
+            () = timeline.follow() => bail!("the timeline has no end"),
         };
         timeline.print_until(u64::MAX);
         self.summary(&confirmed, begun.elapsed())
@@ -103,18 +102,17 @@ impl Play<'_> {
     /// Both challenges, in the order of cert-manager; returns when each was confirmed.
     async fn certificate(&self, timeline: &Timeline<'_>, begun: Instant) -> Result<Vec<Duration>> {
         let cert_manager = self.scene.cert_manager(self.webhook)?;
-        cert_manager.create(self.challenges);
         let mut confirmed = Vec::new();
         for challenge in self.challenges {
             self.present(timeline, &cert_manager, challenge).await?;
             confirmed.push(begun.elapsed());
             self.validate(timeline, challenge).await?;
             let value = [challenge.value().to_owned()];
-            timeline.tell("cert-manager", format!("CleanUp {}", challenge.title()), &value, self.started);
+            timeline.tell("cert-manager", format!("CleanUp {}", challenge.title()), &value);
             cert_manager.must_clean_up(challenge).await?;
-            timeline.tell("webhook", "cleaned", &value, self.started);
+            timeline.tell("webhook", "cleaned", &value);
         }
-        cert_manager.delete(self.challenges);
+        self.scene.cluster.delete(self.challenges);
         self.gone(timeline).await?;
         Ok(confirmed)
     }
@@ -126,10 +124,10 @@ impl Play<'_> {
         challenge: &Challenge,
     ) -> Result<()> {
         let value = [challenge.value().to_owned()];
-        timeline.presented(challenge.value(), self.started);
-        timeline.tell("cert-manager", format!("Present {}", challenge.title()), &value, self.started);
+        timeline.presented(challenge.value());
+        timeline.tell("cert-manager", format!("Present {}", challenge.title()), &value);
         cert_manager.must_present(challenge).await?;
-        timeline.tell("webhook", "confirmed", &value, self.started);
+        timeline.tell("webhook", "confirmed", &value);
         Ok(())
     }
 
@@ -140,7 +138,7 @@ impl Play<'_> {
             ensure!(served.authoritative, "{server} at {address} does not speak for {ZONE}");
             let asked = format!("asked: {} TXT", served.values.len());
             let host = format!("{} {}", server.split('.').next().unwrap_or_default(), address.ip());
-            timeline.tell(&host, asked, &served.values, self.started);
+            timeline.tell(&host, asked, &served.values);
             ensure!(
                 served.values.iter().any(|value| value == challenge.value()),
                 "confirmed, but {server} at {address} does not serve {}: {served:?}",
@@ -152,7 +150,7 @@ impl Play<'_> {
         let seen = ask(resolver, challenge.fqdn(), true).await?;
         let cached = self.scene.cloudflare.stats().resolver_cache_hits > before;
         let what = if cached { "valid, from its resolver's cache" } else { "valid" };
-        timeline.tell("CA", what, &seen.values, self.started);
+        timeline.tell("CA", what, &seen.values);
         ensure!(
             seen.values.iter().any(|value| value == challenge.value()),
             "confirmed, but the CA's resolver does not see {}: {seen:?}",
@@ -174,7 +172,7 @@ impl Play<'_> {
             .await?;
             let code = ask(address, fqdn, false).await?.code;
             let host = format!("{} {}", server.split('.').next().unwrap_or_default(), address.ip());
-            timeline.tell(&host, format!("asked: {code}"), &[], self.started);
+            timeline.tell(&host, format!("asked: {code}"), &[]);
         }
         Ok(())
     }
@@ -183,17 +181,14 @@ impl Play<'_> {
         let [a, b] = confirmed else { bail!("{} confirmed, not two", confirmed.len()) };
         let stats = self.scene.cloudflare.stats();
         println!();
-        println!(
-            "  First Present to confirmed    {:>5.2} s  (both: {:.2} s)",
-            a.as_secs_f64(),
-            b.as_secs_f64()
-        );
-        println!("  All clean, seen at each       {:>5.2} s", total.as_secs_f64());
-        println!("  Calls to Cloudflare           {:>5}", stats.api_calls);
+        println!("  First Present to confirmed          {:>5.2} s", a.as_secs_f64());
+        println!("  Both confirmed                      {:>5.2} s", b.as_secs_f64());
+        println!("  Clean at every name server          {:>5.2} s", total.as_secs_f64());
+        println!("  Calls to Cloudflare                 {:>5}", stats.api_calls);
         for (endpoint, calls) in &stats.api_calls_by_endpoint {
-            println!("    {endpoint:<33} {calls}");
+            println!("    {endpoint:<34}{calls:>5}");
         }
-        println!("  Records left                  {:>5}", self.scene.records().len());
+        println!("  Records left                        {:>5}", self.scene.records().len());
         println!();
         Ok(())
     }
