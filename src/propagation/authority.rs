@@ -34,7 +34,6 @@ struct Progress {
     begun: Instant,
     /// The end of the first round in which the values were live; nobody said no since.
     since: Option<Instant>,
-    pause: Duration,
     /// Rounds in a row that were refused by all.
     refused: u32,
     /// The begin of the first of the rounds in a row in which all said that the name is a CNAME.
@@ -53,7 +52,6 @@ impl<E: Exchange> Wait<'_, E> {
         let mut progress = Progress {
             begun,
             since: self.seen,
-            pause: FIRST_PAUSE,
             refused: 0,
             cname_since: None,
             wildcard: false,
@@ -169,11 +167,10 @@ impl<E: Exchange> Wait<'_, E> {
 }
 
 impl Progress {
-    /// Early at first, because most records are live within two seconds; then ever less often.
-    fn next_pause(&mut self) -> Duration {
-        let pause = self.pause;
-        self.pause = (pause * 3 / 2).min(LAST_PAUSE);
-        pause
+    /// An eighth of the time waited so far: early at first, because most records are live within two seconds, and never
+    /// much later than need be.
+    fn next_pause(&self) -> Duration {
+        (self.begun.elapsed() / 8).clamp(FIRST_PAUSE, LAST_PAUSE)
     }
 }
 

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"cloudflare-webhook.test/conformance/internal/cluster"
 	"cloudflare-webhook.test/conformance/internal/pki"
@@ -66,7 +65,7 @@ func prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	flags := append(cluster.AggregationFlags(authority.File, proxy), "--request-timeout="+(patience+10*time.Second).String())
+	flags := cluster.AggregationFlags(authority.File, proxy)
 	script := fmt.Sprintf("#!/bin/sh\nexec '%s' \"$@\" '%s' 2>>'%s'\n", filepath.Join(binaries, "kube-apiserver"),
 		strings.Join(flags, "' '"), filepath.Join(work, "kube-apiserver.log"))
 	path := filepath.Join(work, "kube-apiserver")

@@ -23,13 +23,6 @@ const (
 	secretKey  = "api-token"
 )
 
-// patience is how long a Present may take, at the program and at the API server. The Extended suite presents
-// a second key at a name that was confirmed a moment before, and there are no Challenges from which the
-// program could have known that it would come: until no resolver can still hold the first answer, a
-// minute, it must not say that the second is live. cert-manager would be told so after 45 s and try
-// again; the suite tries once. So the answer is awaited here for as long as it takes.
-const patience = 110 * time.Second
-
 // shim is the solver that the suite is given: cert-manager's production client for webhooks, which
 // calls the program through the API server's aggregation layer. The suite starts a control plane for
 // each of its parts and then calls Initialize.
@@ -81,7 +74,6 @@ func (s *shim) Initialize(config *rest.Config, stop <-chan struct{}) error {
 	if err != nil {
 		return fmt.Errorf("deploying: %w", err)
 	}
-	deployment.Flags = []string{"--request-deadline=" + patience.String()}
 	if err := deployment.Start(ctx, s.cloudflare); err != nil {
 		deployment.Stop()
 		return err
