@@ -2,6 +2,7 @@
 
 SHELL := /bin/bash -o pipefail
 CACHE := $(or $(CMWC_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cert-manager-webhook-cloudflare)
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
@@ -42,7 +43,7 @@ conformance: build ## cert-manager's conformance suite, and certificates through
 	tests/conformance/run
 
 demo: build ## Play a certificate's challenges against the emulator and show the timeline; KEEP=1 leaves it running
-	target/release/demo
+	$(TARGET)/release/demo
 
 bench: build ## Measure calls, latency, memory and start
-	target/release/bench
+	$(TARGET)/release/bench

@@ -1,7 +1,7 @@
 //! The HTTP contract of an aggregated API server: layers, then one look at the path.
 //!
 //! Order of the layers, outermost first: every answer gets its headers, a panic is the end of its request alone, the
-//! door ([`access`]), the route. The path is matched here, not by axum's router: authorization and routing must read
+//! door (`access`), the route. The path is matched here, not by axum's router: authorization and routing must read
 //! it in the same way, and a path of ours that leads nowhere is a `metav1.Status`, another one is not.
 
 use std::any::Any;

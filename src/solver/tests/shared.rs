@@ -81,6 +81,19 @@ async fn another_replica_waits_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn written_ahead_counts_only_once_that_present_has_succeeded() {
+    let world = World::new();
+    let earlier = "ccccccccccccccccccccccccccccccccccccccccccc";
+    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Pending), (earlier, PRESENTED)]);
+    let short = Deadline::within(Duration::from_secs(1));
+    world.solver().answer(request("Present", A), short).await.unwrap_err();
+    assert_eq!(world.values(), [A, B]);
+    let start = Instant::now();
+    world.solver().answer(request("Present", B), long()).await.unwrap();
+    assert!(start.elapsed() >= TTL, "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_value_of_another_cluster_is_waited_for() {
     let world = World::new();
     world.put(A, "made by something else");
@@ -89,6 +102,16 @@ async fn a_value_of_another_cluster_is_waited_for() {
     world.solver().answer(request("Present", B), long()).await.unwrap();
     assert!(start.elapsed() >= DELAY + TTL, "{:?}", start.elapsed());
     assert_eq!(world.values(), [A, B]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_no_ca_judges_by_does_not_wait() {
+    let world = World::new();
+    let solver = world.solver();
+    present(&solver, "123d==").await.unwrap();
+    let start = Instant::now();
+    present(&solver, "anothertestingkey").await.unwrap();
+    assert!(start.elapsed() < DELAY + SETTLE * 2, "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

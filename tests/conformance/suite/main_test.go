@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"cloudflare-webhook.test/conformance/internal/cluster"
 	"cloudflare-webhook.test/conformance/internal/pki"
@@ -65,8 +66,9 @@ func prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	flags := append(cluster.AggregationFlags(authority.File, proxy), "--request-timeout="+(patience+10*time.Second).String())
 	script := fmt.Sprintf("#!/bin/sh\nexec '%s' \"$@\" '%s' 2>>'%s'\n", filepath.Join(binaries, "kube-apiserver"),
-		strings.Join(cluster.AggregationFlags(authority.File, proxy), "' '"), filepath.Join(work, "kube-apiserver.log"))
+		strings.Join(flags, "' '"), filepath.Join(work, "kube-apiserver.log"))
 	path := filepath.Join(work, "kube-apiserver")
 	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
 		return err

@@ -23,6 +23,13 @@ const (
 	secretKey  = "api-token"
 )
 
+// patience is how long a Present may take, at the program and at the API server. The Extended suite presents
+// a second key at a name that was confirmed a moment before, and there are no Challenges from which the
+// program could have known that it would come: until no resolver can still hold the first answer, a
+// minute, it must not say that the second is live. cert-manager would be told so after 45 s and try
+// again; the suite tries once. So the answer is awaited here for as long as it takes.
+const patience = 110 * time.Second
+
 // shim is the solver that the suite is given: cert-manager's production client for webhooks, which
 // calls the program through the API server's aggregation layer. The suite starts a control plane for
 // each of its parts and then calls Initialize.
@@ -32,7 +39,8 @@ type shim struct {
 	cloudflare webhook.Cloudflare
 	directory  string
 	manifests  string
-	deployment *webhook.Deployment
+	// ended is closed when the program has ended; nil if it never began.
+	ended chan struct{}
 }
 
 func newShim(t *testing.T) *shim {
@@ -51,8 +59,8 @@ func newShim(t *testing.T) *shim {
 		if t.Failed() {
 			t.Log(cluster.Tails(directory, 40))
 		}
-		if s.deployment != nil {
-			s.deployment.Stop()
+		if s.ended != nil {
+			<-s.ended
 		}
 	})
 	return s
@@ -69,13 +77,22 @@ func (s *shim) Initialize(config *rest.Config, stop <-chan struct{}) error {
 		return err
 	}
 	everywhere := []string(nil) // the suite makes its namespaces, and the Secret in them, as it goes
-	s.deployment, err = webhook.New(ctx, config, clients, s.directory, group, "webhook", everywhere, "10.20.0.11")
+	deployment, err := webhook.New(ctx, config, clients, s.directory, group, "webhook", everywhere, "10.20.0.11")
 	if err != nil {
 		return fmt.Errorf("deploying: %w", err)
 	}
-	if err := s.deployment.Start(ctx, s.cloudflare); err != nil {
+	deployment.Flags = []string{"--request-deadline=" + patience.String()}
+	if err := deployment.Start(ctx, s.cloudflare); err != nil {
+		deployment.Stop()
 		return err
 	}
+	// The suite closes stop and ends the API server at once after; that waits for the program's watches.
+	s.ended = make(chan struct{})
+	go func() {
+		<-stop
+		deployment.Stop()
+		close(s.ended)
+	}()
 	caller := cluster.Account{
 		Namespace: cluster.CertManager, Name: cluster.CertManager,
 		Rules: []rbacv1.PolicyRule{webhook.CallerRole(group)},

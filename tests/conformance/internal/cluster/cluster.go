@@ -11,9 +11,11 @@ import (
 	"time"
 
 	cmclient "github.com/cert-manager/cert-manager/pkg/client/clientset/versioned"
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"cloudflare-webhook.test/conformance/internal/pki"
 	"cloudflare-webhook.test/conformance/internal/process"
@@ -33,6 +35,9 @@ type Cluster struct {
 	keys      *keys
 	processes []*process.Process
 }
+
+// envtest logs by way of controller-runtime, which prints a stack if nobody has said where to.
+func init() { log.SetLogger(logr.Discard()) }
 
 // Clients are an administrator's.
 type Clients struct {

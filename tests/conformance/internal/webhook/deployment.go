@@ -26,6 +26,8 @@ type Deployment struct {
 	// Addresses has an address for each instance.
 	Addresses []string
 	Instances []*Instance
+	// Flags are given to every instance beyond those that all need.
+	Flags []string
 	// Serving is the certificate that the API server expects.
 	Serving pki.Pair
 

@@ -55,23 +55,24 @@ func (d *Deployment) StartInstance(ctx context.Context, number int, cloudflare C
 		return err
 	}
 	address := d.Addresses[number]
-	running, err := process.Start(d.directory, fmt.Sprintf("%s-%d", d.Namespace, number+1), binary, nil,
+	arguments := append([]string{
 		"serve",
-		"--group-name="+d.Group,
-		"--solver-name="+Solver,
-		"--bind-address="+address,
+		"--group-name=" + d.Group,
+		"--solver-name=" + Solver,
+		"--bind-address=" + address,
 		fmt.Sprintf("--secure-port=%d", Port),
-		"--tls-cert-file="+d.Serving.CertFile,
-		"--tls-private-key-file="+d.Serving.KeyFile,
-		"--kubeconfig="+d.kubeconfig,
-		"--cloudflare-api-url="+cloudflare.URL,
-		"--cloudflare-ca-file="+cloudflare.CAFile,
+		"--tls-cert-file=" + d.Serving.CertFile,
+		"--tls-private-key-file=" + d.Serving.KeyFile,
+		"--kubeconfig=" + d.kubeconfig,
+		"--cloudflare-api-url=" + cloudflare.URL,
+		"--cloudflare-ca-file=" + cloudflare.CAFile,
 		"--allow-private-nameservers", // the world's name servers are on loopback addresses
-		"--owner-id="+d.Namespace,
+		"--owner-id=" + d.Namespace,
 		fmt.Sprintf("--metrics-bind-address=%s:%d", address, MetricsPort),
-		"--log-level=debug",
+		"--log-level=info,cert_manager_webhook_cloudflare=debug",
 		"--log-format=json",
-	)
+	}, d.Flags...)
+	running, err := process.Start(d.directory, fmt.Sprintf("%s-%d", d.Namespace, number+1), binary, nil, arguments...)
 	if err != nil {
 		return err
 	}
