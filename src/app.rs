@@ -88,7 +88,7 @@ impl App {
             FrontProxyWatch::new(clients.authentication.clone(), &health, Pauses::default());
         background.start("front proxy", front_proxy_watch.run(stop.clone()));
 
-        let solver = solver(settings, &clients, &front_proxy, metrics, &mut background)?;
+        let solver = solver(settings, &clients, &front_proxy, &health, metrics, &mut background)?;
         let access = Access::new(
             front_proxy,
             SubjectAccess::new(clients.authorization.clone()),
@@ -154,6 +154,7 @@ fn solver(
     settings: &Serve,
     clients: &Clients,
     front_proxy: &FrontProxy,
+    health: &Health,
     metrics: Arc<Metrics>,
     background: &mut Background,
 ) -> anyhow::Result<Arc<WiredSolver>> {
@@ -161,7 +162,8 @@ fn solver(
         api_url: settings.cloudflare_api_url.clone(),
         ca_file: settings.cloudflare_ca_file.clone(),
     };
-    let (challenges, challenge_watch) = ClusterChallenges::new(clients.api.clone(), Pauses::default());
+    let (challenges, challenge_watch) =
+        ClusterChallenges::new(clients.api.clone(), health, Pauses::default());
     let changed = challenges.changed();
     background.start("challenges", challenge_watch.run(background.stop.clone()));
     let solver = Arc::new(Solver::new(Parts {

@@ -19,6 +19,7 @@ use super::call::chain;
 use super::follow::{Follower, Lost, Pauses, follow};
 use crate::challenge::TxtValue;
 use crate::deadline::Deadline;
+use crate::health::{Health, Token};
 use crate::name::Fqdn;
 use crate::solver::port::{Challenges, LiveChallenge, Stage};
 
@@ -38,15 +39,17 @@ pub struct ChallengeWatch {
 }
 
 impl ClusterChallenges {
-    /// The Challenges that `client` may read, in all namespaces; nothing is known until the watch runs.
-    pub fn new(client: Client, pauses: Pauses) -> (Self, ChallengeWatch) {
+    /// The Challenges that `client` may read, in all namespaces; nothing is known until the watch runs. `health` is not
+    /// ready until they have been listed once, or can't be: a Present that came before would wait without need.
+    pub fn new(client: Client, health: &Health, pauses: Pauses) -> (Self, ChallengeWatch) {
         let index = Arc::<Mutex<Index>>::default();
         let (sender, changes) = watch::channel(0);
+        let tried = health.expect(CHECK, "the Challenges have not been listed yet");
         let api = Api::all(client);
         let watch = ChallengeWatch {
             api: api.clone(),
             pauses,
-            state: Watched { index: index.clone(), changes: sender, condition: Condition::Begun },
+            state: Watched { index: index.clone(), changes: sender, condition: Condition::Begun, tried },
         };
         (Self { api, index, changes }, watch)
     }
@@ -114,6 +117,7 @@ struct Watched {
     index: Arc<Mutex<Index>>,
     changes: watch::Sender<u64>,
     condition: Condition,
+    tried: Token,
 }
 
 /// What the log said last.
@@ -173,6 +177,7 @@ impl Follower<ChallengeObject> for Watched {
 impl Watched {
     /// Whether this is news.
     fn now(&mut self, condition: Condition) -> bool {
+        self.tried.ready();
         let news = self.condition != condition;
         self.condition = condition;
         news
@@ -188,6 +193,8 @@ fn lock(index: &Mutex<Index>) -> MutexGuard<'_, Index> {
     index.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The name of the check.
+const CHECK: &str = "challenges";
 /// Challenges in one answer, as client-go asks for them.
 const PAGE: u32 = 500;
 /// Twice what the watch keeps.

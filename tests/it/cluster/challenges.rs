@@ -6,6 +6,7 @@ use cert_manager_webhook_cloudflare::challenge::TxtValue;
 use cert_manager_webhook_cloudflare::cluster::challenges::ClusterChallenges;
 use cert_manager_webhook_cloudflare::cluster::follow::Pauses;
 use cert_manager_webhook_cloudflare::deadline::Deadline;
+use cert_manager_webhook_cloudflare::health::Health;
 use cert_manager_webhook_cloudflare::issuer::solver_digest;
 use cert_manager_webhook_cloudflare::name::Fqdn;
 use cert_manager_webhook_cloudflare::solver::port::{Challenges, LiveChallenge, Stage};
@@ -41,6 +42,16 @@ async fn the_first_list_shows_what_is_there_page_by_page() {
     assert_eq!(known[0].solver, solver_digest("g", "cloudflare", Some(&json!({"ttl": 60}))));
     let filler = Fqdn::parse("filler.example").unwrap();
     assert_eq!(world.challenges.known(&filler).unwrap().len(), 600);
+}
+
+#[tokio::test]
+async fn ready_means_listed_once_or_that_it_cannot_be() {
+    let world = World::start(|api| api.fail(KIND, Failure::Hang)).await;
+    soon(world.api.until(|api| !api.requests(KIND).is_empty())).await;
+    assert!(!world.health.is_ready());
+
+    World::start(|_| {}).await.until_ready().await;
+    World::start(|api| api.fail(KIND, Failure::Forbidden)).await.until_ready().await;
 }
 
 #[tokio::test]
@@ -185,6 +196,7 @@ async fn a_bottomless_config_does_not_hide_the_others() {
 struct World {
     api: KubernetesStandIn,
     challenges: ClusterChallenges,
+    health: Health,
     shutdown: CancellationToken,
 }
 
@@ -196,10 +208,21 @@ impl World {
     async fn with(pauses: Pauses, before: impl FnOnce(&KubernetesStandIn)) -> Self {
         let (api, clients) = stand_in().await;
         before(&api);
-        let (challenges, watch) = ClusterChallenges::new(clients.api, pauses);
+        let health = Health::default();
+        let (challenges, watch) = ClusterChallenges::new(clients.api, &health, pauses);
         let shutdown = CancellationToken::new();
         TaskTracker::new().spawn(watch.run(shutdown.clone()));
-        Self { api, challenges, shutdown }
+        Self { api, challenges, health, shutdown }
+    }
+
+    async fn until_ready(&self) {
+        let mut changed = self.challenges.changed();
+        soon(async {
+            while !self.health.is_ready() {
+                changed.changed().await.unwrap();
+            }
+        })
+        .await;
     }
 
     /// Waits until what is known is as wanted; in the order of the values.
