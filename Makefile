@@ -1,4 +1,4 @@
-# `make help` lists the targets. CI runs `lint` and `test`, one to one; a missing tool fails its target.
+# `make help` lists the targets. CI runs `lint`, the parts of `test`, and `demo`; a missing tool fails its target.
 
 SHELL := /bin/bash -o pipefail
 CACHE := $(or $(CMWC_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cert-manager-webhook-cloudflare)

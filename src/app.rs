@@ -123,12 +123,12 @@ impl App {
             "serving"
         );
         let mut background = self.background;
+        let ready = self.health.expect("server", "the server is not listening yet");
         // The admin port tells of the drain until the drain is over.
         let no_drain = Drain { delay: Duration::ZERO, grace: Duration::ZERO };
         background.start("admin port", async move {
             self.admin.serve(self.admin_router, CancellationToken::new(), no_drain, None).await;
         });
-        let ready = self.health.expect("server", "the server is not listening yet");
         let mut serving = std::pin::pin!(self.server.serve(self.router, stop.clone(), drain, Some(ready)));
         tokio::select! {
             _ = &mut serving => bail!("the listener has ended"),

@@ -14,7 +14,10 @@ fn main() -> ExitCode {
     let result =
         Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from).and_then(|runtime| {
             let Command::Serve(settings) = cli.command;
-            runtime.block_on(app::serve(*settings))
+            let result = runtime.block_on(app::serve(*settings));
+            // A file system that hangs must not keep the process.
+            runtime.shutdown_background();
+            result
         });
     match result {
         Ok(()) => ExitCode::SUCCESS,

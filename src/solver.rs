@@ -26,6 +26,7 @@ use crate::deadline::Deadline;
 use crate::expiring::Expiring;
 use crate::issuer::CredentialSource;
 use crate::metrics::{ActionLabel, Metrics, Outcome, RequestLabels};
+use crate::name::Fqdn;
 use crate::secret::{Credential, CredentialId};
 
 /// What the solver is made of.
@@ -54,8 +55,8 @@ pub struct Parts<R, P, S, C> {
 pub struct Solver<R, P, S, C> {
     parts: Parts<R, P, S, C>,
     ledger: Ledger,
-    /// Since when Cloudflare refuses a credential that a `CleanUp` needs.
-    refused: Expiring<CredentialId, Instant>,
+    /// Since when Cloudflare refuses a credential that the `CleanUp` of a name needs.
+    refused: Expiring<(CredentialId, Fqdn), Instant>,
 }
 
 impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, C> {

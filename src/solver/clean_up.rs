@@ -9,10 +9,12 @@ use tokio::time::Instant;
 
 use super::Solver;
 use super::error::{Cause, Class, Error};
+use super::ledger::Key;
 use super::port::{Challenges, Credentials, Freshness, Propagation, Record, Records};
 use crate::challenge::{Challenge, ChallengeRequest};
 use crate::deadline::Deadline;
 use crate::issuer::IssuerConfig;
+use crate::name::Fqdn;
 use crate::secret::{Credential, CredentialId};
 
 impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, C> {
@@ -57,9 +59,9 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             result => result,
         };
         if result.is_ok() {
-            self.refused.remove(&credential.id());
+            self.refused.remove(&(credential.id(), challenge.fqdn.clone()));
         }
-        result.map_err(|error| self.judge(error, credential.id()))
+        result.map_err(|error| self.judge(error, (credential.id(), challenge.fqdn.clone())))
     }
 
     async fn remove_with(
@@ -70,9 +72,10 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         deadline: Deadline,
     ) -> Result<(), Error> {
         let fqdn = &challenge.fqdn;
-        let zone = match self.ledger.writer(fqdn, &challenge.value) {
-            Some(writer) if writer.credential.id() == credential.id() => writer.zone,
-            _ => self.parts.records.zone(credential, fqdn, config.pin(fqdn), deadline).await?,
+        let key = Key { fqdn, value: &challenge.value, credential: credential.id() };
+        let zone = match self.ledger.writer(key) {
+            Some(writer) => writer.zone,
+            None => self.parts.records.zone(credential, fqdn, config.pin(fqdn), deadline).await?,
         };
         let records = self.parts.records.list(credential, &zone, fqdn, deadline).await?;
         self.delete_value(credential, &zone, fqdn, &challenge.value, &records, deadline).await?;
@@ -83,22 +86,23 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
     }
 
     /// A refused token may be repaired within minutes, so a refusal counts only once it has lasted.
-    fn judge(&self, error: Error, credential: CredentialId) -> Failure {
+    fn judge(&self, error: Error, what: (CredentialId, Fqdn)) -> Failure {
         let is_refusal = super::is_refusal(&error) && !matches!(error.cause(), Cause::NoZone(_));
         if !is_refusal {
             return error.into();
         }
-        let since = self.refused.get(&credential).unwrap_or_else(|| {
-            self.refused.insert(credential, Instant::now(), REFUSAL_KEPT);
+        let since = self.refused.get(&what).unwrap_or_else(|| {
+            self.refused.insert(what, Instant::now(), REFUSAL_KEPT);
             Instant::now()
         });
         if since.elapsed() > REFUSAL_LASTS { Failure::Lasting(error) } else { Failure::Passing(error) }
     }
 
-    /// The last means: what wrote the record, if this process did. Else the record stays, and is named.
+    /// The last means: what wrote the record for the same namespace, if this process did. Else the record stays, and is
+    /// named.
     async fn give_up(&self, challenge: &Challenge, error: Error, deadline: Deadline) -> Result<(), Error> {
         let Challenge { fqdn, value, namespace, .. } = challenge;
-        if let Some(writer) = self.ledger.writer(fqdn, value) {
+        if let Some(writer) = self.ledger.writer_for(fqdn, value, namespace) {
             match self.remove_written(fqdn, value, &writer, deadline).await {
                 Ok(()) => return Ok(()),
                 Err(retry) if retry.cause().class() == Class::Retry => return Err(retry),

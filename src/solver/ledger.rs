@@ -12,16 +12,28 @@ use tokio::time::Instant;
 use super::port::{Created, Zone};
 use crate::challenge::TxtValue;
 use crate::name::Fqdn;
-use crate::secret::Credential;
+use crate::secret::{Credential, CredentialId};
 
-/// The values written, by name.
+/// The values written, by name; within a name by credential and value, so that nobody who merely names the same record
+/// changes what is remembered of it.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger(Mutex<HashMap<Fqdn, Vec<Entry>>>);
+
+/// Which record: its name and value, and what it is written with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Key<'a> {
+    pub(crate) fqdn: &'a Fqdn,
+    pub(crate) value: &'a TxtValue,
+    pub(crate) credential: CredentialId,
+}
 
 #[derive(Debug)]
 struct Entry {
     value: TxtValue,
+    credential: CredentialId,
     writer: Option<Writer>,
+    /// When it was written; `None` once that is in doubt.
+    stands_since: Option<Instant>,
     seen: Option<Instant>,
     confirmed: Option<Instant>,
     gone: Option<Instant>,
@@ -35,6 +47,8 @@ pub(crate) struct Writer {
     pub(crate) credential: Credential,
     /// Where.
     pub(crate) zone: Zone,
+    /// Whose Secrets it was written for.
+    pub(crate) namespace: String,
     /// Whether this process made the record, or found it.
     pub(crate) created: Created,
     /// If it was written ahead: for which name's Challenges, and in the `Present` of which value.
@@ -50,51 +64,77 @@ pub(crate) struct Confirmed {
 }
 
 impl Ledger {
-    /// A value was written.
-    pub(crate) fn wrote(&self, fqdn: &Fqdn, value: &TxtValue, writer: Writer) {
-        self.update(fqdn, value, |entry| {
+    /// A value was written, or found. One that had to be made anew is seen anew.
+    pub(crate) fn wrote(&self, key: Key<'_>, writer: Writer) {
+        self.update(key, |entry| {
+            if writer.created == Created::New {
+                entry.seen = None;
+            }
             entry.writer = Some(writer);
+            entry.stands_since = Some(entry.touched);
             entry.gone = None;
         });
     }
 
-    /// How a value was written, if it was and stands.
-    pub(crate) fn writer(&self, fqdn: &Fqdn, value: &TxtValue) -> Option<Writer> {
-        self.find(fqdn, value, |entry| entry.writer.clone())
+    /// How a value was written, if it was and has not been deleted here.
+    pub(crate) fn writer(&self, key: Key<'_>) -> Option<Writer> {
+        self.find(key, |entry| entry.writer.clone())
     }
 
-    /// Every value was seen at every name server at `since`.
-    pub(crate) fn saw(&self, fqdn: &Fqdn, values: &[TxtValue], since: Instant) {
-        for value in values {
-            self.update(fqdn, value, |entry| {
-                entry.seen = Some(entry.seen.map_or(since, |seen| seen.min(since)));
-            });
+    /// The same if that was a moment ago, so that it need not be written again.
+    pub(crate) fn recent_writer(&self, key: Key<'_>) -> Option<Writer> {
+        let is_recent = |entry: &Entry| entry.stands_since.is_some_and(|since| since.elapsed() < RECENT);
+        self.find(key, |entry| entry.writer.clone().filter(|_| is_recent(entry)))
+    }
+
+    /// How a value was written for a namespace, with whatever credential.
+    pub(crate) fn writer_for(&self, fqdn: &Fqdn, value: &TxtValue, namespace: &str) -> Option<Writer> {
+        let names = self.lock();
+        let entries = names.get(fqdn)?.iter().filter(|entry| entry.value == *value);
+        entries
+            .filter_map(|entry| entry.writer.as_ref())
+            .find(|writer| writer.namespace == namespace)
+            .cloned()
+    }
+
+    /// The values were seen at every name server at `since`; `before` is what was known of that so far.
+    pub(crate) fn saw<'a>(
+        &self,
+        keys: impl Iterator<Item = Key<'a>>,
+        since: Instant,
+        before: Option<Instant>,
+    ) {
+        // They were never away in between: each keeps its own instant.
+        if before == Some(since) {
+            return;
         }
+        keys.for_each(|key| self.update(key, |entry| entry.seen = Some(since)));
     }
 
     /// Since when all the values have been seen.
-    pub(crate) fn seen(&self, fqdn: &Fqdn, values: &[TxtValue]) -> Option<Instant> {
-        let each = values.iter().map(|value| self.find(fqdn, value, |entry| entry.seen));
+    pub(crate) fn seen<'a>(&self, keys: impl Iterator<Item = Key<'a>>) -> Option<Instant> {
+        let each = keys.map(|key| self.find(key, |entry| entry.seen));
         each.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
-    /// A value was not served although it was written: it is written again next time, and watched anew.
-    pub(crate) fn doubt(&self, fqdn: &Fqdn, value: &TxtValue) {
-        self.update(fqdn, value, |entry| {
-            entry.writer = None;
+    /// A value may not be there although it was written: it is written again next time, and watched anew.
+    pub(crate) fn doubt(&self, key: Key<'_>) {
+        self.update(key, |entry| {
+            entry.stands_since = None;
             entry.seen = None;
         });
     }
 
     /// A value was confirmed.
-    pub(crate) fn confirmed(&self, fqdn: &Fqdn, value: &TxtValue) {
-        self.update(fqdn, value, |entry| entry.confirmed = Some(entry.touched));
+    pub(crate) fn confirmed(&self, key: Key<'_>) {
+        self.update(key, |entry| entry.confirmed = Some(entry.touched));
     }
 
     /// A value was deleted.
-    pub(crate) fn gone(&self, fqdn: &Fqdn, value: &TxtValue) {
-        self.update(fqdn, value, |entry| {
+    pub(crate) fn gone(&self, key: Key<'_>) {
+        self.update(key, |entry| {
             entry.writer = None;
+            entry.stands_since = None;
             entry.seen = None;
             entry.gone = Some(entry.touched);
         });
@@ -124,22 +164,22 @@ impl Ledger {
             .collect()
     }
 
-    fn find<T>(&self, fqdn: &Fqdn, value: &TxtValue, pick: impl FnOnce(&Entry) -> Option<T>) -> Option<T> {
-        self.lock().get(fqdn)?.iter().find(|entry| entry.value == *value).and_then(pick)
+    fn find<T>(&self, key: Key<'_>, pick: impl FnOnce(&Entry) -> Option<T>) -> Option<T> {
+        self.lock().get(key.fqdn)?.iter().find(|entry| entry.is(key)).and_then(pick)
     }
 
-    fn update(&self, fqdn: &Fqdn, value: &TxtValue, change: impl FnOnce(&mut Entry)) {
+    fn update(&self, key: Key<'_>, change: impl FnOnce(&mut Entry)) {
         let now = Instant::now();
         let mut names = self.lock();
-        if names.len() >= MAX_NAMES && !names.contains_key(fqdn) {
+        if names.len() >= MAX_NAMES && !names.contains_key(key.fqdn) {
             make_room(&mut names, now);
         }
-        let entries = names.entry(fqdn.clone()).or_default();
-        entries.retain(|entry| entry.value == *value || now < entry.end());
-        if !entries.iter().any(|entry| entry.value == *value) {
-            entries.push(Entry::new(value.clone(), now));
+        let entries = names.entry(key.fqdn.clone()).or_default();
+        entries.retain(|entry| entry.is(key) || now < entry.end());
+        if !entries.iter().any(|entry| entry.is(key)) {
+            entries.push(Entry::new(key, now));
         }
-        if let Some(entry) = entries.iter_mut().find(|entry| entry.value == *value) {
+        if let Some(entry) = entries.iter_mut().find(|entry| entry.is(key)) {
             entry.touched = now;
             change(entry);
         }
@@ -151,8 +191,21 @@ impl Ledger {
 }
 
 impl Entry {
-    fn new(value: TxtValue, now: Instant) -> Self {
-        Self { value, writer: None, seen: None, confirmed: None, gone: None, touched: now }
+    fn new(key: Key<'_>, now: Instant) -> Self {
+        Self {
+            value: key.value.clone(),
+            credential: key.credential,
+            writer: None,
+            stands_since: None,
+            seen: None,
+            confirmed: None,
+            gone: None,
+            touched: now,
+        }
+    }
+
+    fn is(&self, key: Key<'_>) -> bool {
+        self.credential == key.credential && self.value == *key.value
     }
 
     /// When it has nothing more to say: once no resolver can hold what is gone, or after a day.
@@ -174,6 +227,8 @@ fn make_room(names: &mut HashMap<Fqdn, Vec<Entry>>, now: Instant) {
     }
 }
 
+/// Within this time a retry, and the sibling of a value written ahead, need not write again.
+const RECENT: Duration = Duration::from_mins(2);
 /// Ten times the names of a large fleet's day; about a kilobyte each.
 const MAX_NAMES: usize = 10_000;
 /// A challenge that nobody finished in a day is resumed without memory.
@@ -189,13 +244,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_gone_is_remembered_as_long_as_it_matters() {
         let (ledger, fqdn, a) = (Ledger::default(), fqdn("a.example.com"), value("a"));
-        ledger.wrote(&fqdn, &a, writer());
-        ledger.confirmed(&fqdn, &a);
-        ledger.gone(&fqdn, &a);
-        assert!(ledger.writer(&fqdn, &a).is_none());
+        ledger.wrote(key(&fqdn, &a), writer());
+        ledger.confirmed(key(&fqdn, &a));
+        ledger.gone(key(&fqdn, &a));
+        assert!(ledger.writer(key(&fqdn, &a)).is_none());
         assert_eq!(ledger.all_confirmed(&fqdn).len(), 1);
         tokio::time::advance(KEPT_AFTER_GONE).await;
-        ledger.wrote(&fqdn, &value("b"), writer());
+        ledger.wrote(key(&fqdn, &value("b")), writer());
         assert!(ledger.all_confirmed(&fqdn).is_empty());
     }
 
@@ -204,28 +259,58 @@ mod tests {
         let (ledger, fqdn) = (Ledger::default(), fqdn("a.example.com"));
         let (a, b) = (value("a"), value("b"));
         let first = Instant::now();
-        ledger.saw(&fqdn, std::slice::from_ref(&a), first);
-        assert_eq!(ledger.seen(&fqdn, &[a.clone(), b.clone()]), None);
+        let both = || [key(&fqdn, &a), key(&fqdn, &b)].into_iter();
+        ledger.saw(both().take(1), first, None);
+        assert_eq!(ledger.seen(both()), None);
         tokio::time::advance(Duration::from_secs(1)).await;
-        ledger.saw(&fqdn, &[a.clone(), b.clone()], Instant::now());
-        assert_eq!(ledger.seen(&fqdn, std::slice::from_ref(&a)), Some(first));
-        assert_eq!(ledger.seen(&fqdn, &[a, b]), Some(Instant::now()));
+        ledger.saw(both().skip(1), Instant::now(), None);
+        assert_eq!(ledger.seen(both().take(1)), Some(first));
+        assert_eq!(ledger.seen(both()), Some(Instant::now()));
+
+        // Never away since: each keeps its own; away in between: both are as new as the sighting.
+        ledger.saw(both(), Instant::now(), Some(Instant::now()));
+        assert_eq!(ledger.seen(both().take(1)), Some(first));
+        ledger.saw(both(), Instant::now(), None);
+        assert_eq!(ledger.seen(both().take(1)), Some(Instant::now()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn doubt_keeps_the_means_to_remove() {
+        let (ledger, fqdn, a) = (Ledger::default(), fqdn("a.example.com"), value("a"));
+        ledger.wrote(key(&fqdn, &a), writer());
+        assert!(ledger.recent_writer(key(&fqdn, &a)).is_some());
+        ledger.doubt(key(&fqdn, &a));
+        assert!(ledger.recent_writer(key(&fqdn, &a)).is_none());
+        assert!(ledger.writer_for(&fqdn, &a, "apps").is_some());
+        assert!(ledger.writer_for(&fqdn, &a, "others").is_none());
+        ledger.wrote(key(&fqdn, &a), writer());
+        tokio::time::advance(RECENT).await;
+        assert!(ledger.recent_writer(key(&fqdn, &a)).is_none());
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_number_of_names_is_bounded() {
         let ledger = Ledger::default();
         for n in 0..=MAX_NAMES {
-            ledger.wrote(&fqdn(&format!("n{n}.example.com")), &value("a"), writer());
+            ledger.wrote(key(&fqdn(&format!("n{n}.example.com")), &value("a")), writer());
             tokio::time::advance(Duration::from_millis(1)).await;
         }
         assert_eq!(ledger.lock().len(), MAX_NAMES);
-        assert!(ledger.writer(&fqdn("n0.example.com"), &value("a")).is_none());
+        assert!(ledger.writer(key(&fqdn("n0.example.com"), &value("a"))).is_none());
+    }
+
+    fn credential() -> Credential {
+        Credential::Token(Secret::parse(b"t").unwrap())
+    }
+
+    fn key<'a>(fqdn: &'a Fqdn, value: &'a TxtValue) -> Key<'a> {
+        Key { fqdn, value, credential: credential().id() }
     }
 
     fn writer() -> Writer {
         Writer {
-            credential: Credential::Token(Secret::parse(b"t").unwrap()),
+            namespace: "apps".into(),
+            credential: credential(),
             zone: Zone { id: "0".repeat(32), name: fqdn("example.com"), name_servers: Vec::new() },
             created: Created::New,
             ahead: None,

@@ -185,7 +185,7 @@ pub struct LiveChallenge {
 
 /// The Challenges of this cluster.
 pub trait Challenges: Send + Sync + 'static {
-    /// Those for `dns_name`, with those that ended in the last two minutes, as last seen; `None` while they can't be
+    /// Those for `dns_name`, with those that ended in the last ten minutes, as last seen; `None` while they can't be
     /// watched.
     fn known(&self, dns_name: &Fqdn) -> Option<Vec<LiveChallenge>>;
 

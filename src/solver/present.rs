@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::Solver;
 use super::error::{Cause, Error};
-use super::ledger::Writer;
+use super::ledger::{Key, Writer};
 use super::mark::{Mark, OwnerId};
 use super::port::{
     Challenges, Created, Credentials, Freshness, LiveChallenge, NewRecord, Propagation, Record, Records,
@@ -37,6 +37,14 @@ struct Written {
     values: Vec<TxtValue>,
     /// Whether our value's record was there before.
     found: bool,
+}
+
+impl Written {
+    /// The records of the values, ours first.
+    fn keys<'a>(&'a self, fqdn: &'a Fqdn) -> impl Iterator<Item = Key<'a>> {
+        let credential = self.credential.id();
+        self.values.iter().map(move |value| Key { fqdn, value, credential })
+    }
 }
 
 impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, C> {
@@ -103,8 +111,9 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
     ) -> Result<Created, Error> {
         let Job { challenge, config, owner, deadline, .. } = job;
         let fqdn = &challenge.fqdn;
-        let stands = |writer: &Writer| writer.zone == *zone && writer.credential.id() == credential.id();
-        if let Some(writer) = self.ledger.writer(fqdn, value).filter(stands) {
+        let key = Key { fqdn, value, credential: credential.id() };
+        let recent = self.ledger.recent_writer(key).filter(|writer| writer.zone == *zone);
+        if let Some(writer) = recent {
             return Ok(writer.created);
         }
         let ahead = (*value != challenge.value).then_some(&challenge.value);
@@ -112,11 +121,9 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         let record = NewRecord { value: value.clone(), ttl: config.ttl(), comment };
         let created = self.parts.records.create(credential, zone, fqdn, record, *deadline).await?;
         let ahead = challenge.dns_name.clone().zip(ahead.cloned());
-        self.ledger.wrote(
-            fqdn,
-            value,
-            Writer { credential: credential.clone(), zone: zone.clone(), created, ahead },
-        );
+        let namespace = challenge.namespace.clone();
+        let writer = Writer { credential: credential.clone(), zone: zone.clone(), namespace, created, ahead };
+        self.ledger.wrote(key, writer);
         tracing::info!(?created, ahead = *value != challenge.value, "written");
         Ok(created)
     }
@@ -125,50 +132,67 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
     async fn confirm(&self, job: &Job, written: &Written) -> Result<(), Error> {
         let Job { challenge, deadline, .. } = job;
         let fqdn = &challenge.fqdn;
-        let mut listed = None;
+        let (mut listed, mut held) = (None, false);
         loop {
-            let watch = Watch {
-                zone: &written.zone,
-                fqdn,
-                values: &written.values,
-                seen: self.ledger.seen(fqdn, &written.values),
-            };
-            let sighting = self.parts.propagation.confirm(watch, *deadline).await.inspect_err(|error| {
-                if matches!(error.cause(), Cause::NotLive(_)) {
-                    written.values.iter().for_each(|value| self.ledger.doubt(fqdn, value));
+            let seen = self.ledger.seen(written.keys(fqdn));
+            let watch = Watch { zone: &written.zone, fqdn, values: &written.values, seen };
+            let sighting = match self.parts.propagation.confirm(watch, *deadline).await {
+                Ok(Some(sighting)) => sighting,
+                Ok(None) => {
+                    // Nothing will tell whether the record still stands, so the next Present writes again.
+                    written.keys(fqdn).for_each(|key| self.ledger.doubt(key));
+                    return Ok(());
                 }
-            })?;
-            let Some(sighting) = sighting else { return Ok(()) };
-            self.ledger.saw(fqdn, &written.values, sighting.since);
+                // It was live, and the time that is left after a wait may be too short for another look.
+                Err(error) if held && matches!(error.cause(), Cause::NotLive(_)) => {
+                    return Err(Error::new(Cause::HeldBack(fqdn.clone()), error));
+                }
+                Err(error) => {
+                    if matches!(error.cause(), Cause::NotLive(_)) {
+                        written.keys(fqdn).for_each(|key| self.ledger.doubt(key));
+                    }
+                    return Err(error);
+                }
+            };
+            self.ledger.saw(written.keys(fqdn), sighting.since, seen);
             if listed.is_none() && (written.found || has_strangers(job, &sighting)) {
                 let records =
                     self.parts.records.list(&written.credential, &written.zone, fqdn, *deadline).await?;
                 let is_wanted =
                     |record: &&Record| !written.values.iter().any(|value| value.as_str() == record.value);
                 let others: Vec<_> = records.iter().filter(is_wanted).collect();
-                self.remove_orphans(&written.credential, &written.zone, fqdn, &others, *deadline).await;
+                let budget = deadline.at_most(ORPHAN_BUDGET);
+                self.remove_orphans(&written.credential, &written.zone, fqdn, &others, budget).await;
                 listed = Some(records);
             }
-            match self.quiet_at(job, &sighting, listed.as_deref().unwrap_or_default()) {
+            match self.quiet_at(job, written, &sighting, listed.as_deref().unwrap_or_default()) {
                 Some(quiet) if quiet > Instant::now() => hold_back(fqdn, quiet, *deadline).await?,
                 _ => {
-                    self.ledger.confirmed(fqdn, &challenge.value);
+                    written.keys(fqdn).take(1).for_each(|own| self.ledger.confirmed(own));
                     return Ok(());
                 }
             }
+            held = true;
         }
     }
 
-    fn quiet_at(&self, job: &Job, sighting: &Sighting, records: &[Record]) -> Option<Instant> {
+    fn quiet_at(
+        &self,
+        job: &Job,
+        written: &Written,
+        sighting: &Sighting,
+        records: &[Record],
+    ) -> Option<Instant> {
         let Challenge { fqdn, value, .. } = &job.challenge;
         let own = records.iter().find(|record| record.value == value.as_str());
         let mark = own.and_then(|record| Mark::read(&record.comment, fqdn, &record.value));
         let served = records.iter().filter(|record| sighting.others.contains(&record.value));
         let listed: Vec<_> = served.filter_map(|record| challenge_value(fqdn, record)).collect();
-        let writer = self.ledger.writer(fqdn, value);
+        let key = Key { fqdn, value, credential: written.credential.id() };
+        let writer = self.ledger.writer(key);
         let evidence = Evidence {
             value,
-            live_since: self.ledger.seen(fqdn, std::slice::from_ref(value)).unwrap_or(sighting.since),
+            live_since: self.ledger.seen(std::iter::once(key)).unwrap_or(sighting.since),
             mark: mark.as_ref(),
             ahead_of: writer.as_ref().and_then(|writer| writer.ahead.as_ref()).map(|(_, value)| value),
             known: job.known.as_deref().unwrap_or_default(),
@@ -207,3 +231,6 @@ async fn hold_back(fqdn: &Fqdn, quiet: Instant, deadline: Deadline) -> Result<()
 fn lifetime(ttl: u32) -> Duration {
     Duration::from_secs(if ttl == 1 { 300 } else { u64::from(ttl.max(60)) })
 }
+
+/// Orphans can wait for the next request; a Present that is live can't.
+const ORPHAN_BUDGET: Duration = Duration::from_secs(5);

@@ -96,14 +96,14 @@ pub(crate) fn pending_siblings(
     solver: &[u8; 32],
     known: &[LiveChallenge],
 ) -> Vec<TxtValue> {
-    let Some(own) = known.iter().find(|other| other.value == challenge.value && other.solver == *solver)
-    else {
+    let is_own = |other: &&LiveChallenge| other.value == challenge.value && other.solver == *solver;
+    let Some(namespace) = only_namespace(known.iter().filter(is_own), &challenge.namespace) else {
         return Vec::new();
     };
     let is_sibling = |other: &&LiveChallenge| {
-        other.value != own.value
-            && other.solver == own.solver
-            && other.namespace == own.namespace
+        other.value != challenge.value
+            && other.solver == *solver
+            && other.namespace == namespace
             && other.stage == Stage::Pending
     };
     let mut values: Vec<_> = known.iter().filter(is_sibling).map(|other| other.value.clone()).collect();
@@ -111,6 +111,22 @@ pub(crate) fn pending_siblings(
     values.dedup();
     values.truncate(MAX_SIBLINGS);
     values
+}
+
+/// The namespace that a request comes from: the Issuer's own, or for a `ClusterIssuer` the only one with such a
+/// Challenge. Values are public once served, and whoever copies one into a Challenge of another namespace must not have
+/// his own values written with the credential of the first.
+fn only_namespace<'a>(
+    candidates: impl Iterator<Item = &'a LiveChallenge>,
+    of_issuer: &str,
+) -> Option<&'a str> {
+    let mut namespaces: Vec<_> = candidates.map(|challenge| challenge.namespace.as_str()).collect();
+    namespaces.sort_unstable();
+    namespaces.dedup();
+    match namespaces.as_slice() {
+        [only] => Some(only),
+        several => several.iter().find(|namespace| **namespace == of_issuer).copied(),
+    }
 }
 
 fn rival(challenge: &LiveChallenge) -> Option<Rival> {

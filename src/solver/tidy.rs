@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Solver;
 use super::error::Error;
-use super::ledger::Writer;
+use super::ledger::{Key, Writer};
 use super::mark::Mark;
 use super::port::{Challenges, Credentials, LiveChallenge, Propagation, Record, Records, Stage, Zone};
 use crate::challenge::TxtValue;
@@ -67,7 +67,7 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
                 tracing::warn!("a record of this value has neither our mark nor a digest's form: it stays");
             }
         }
-        self.ledger.gone(fqdn, value);
+        self.ledger.gone(Key { fqdn, value, credential: credential.id() });
         Ok(())
     }
 
@@ -103,7 +103,7 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             match self.parts.records.delete(credential, zone, &record.id, deadline).await {
                 Ok(()) => {
                     if let Some(value) = TxtValue::parse(&record.value) {
-                        self.ledger.gone(fqdn, &value);
+                        self.ledger.gone(Key { fqdn, value: &value, credential: credential.id() });
                     }
                     tracing::info!(%fqdn, "removed a record of ours that belongs to no challenge");
                 }

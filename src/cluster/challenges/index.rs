@@ -170,7 +170,7 @@ fn is_kept(challenge: &LiveChallenge, now: Instant) -> bool {
 }
 
 /// Longer than any resolver may hold an answer that it got from us (60 s).
-const KEPT: Duration = Duration::from_mins(2);
+const KEPT: Duration = Duration::from_mins(10);
 /// Every one of them is looked at: too much for each event. Who is over is never shown, only kept a little longer.
 const PRUNED_EVERY: Duration = Duration::from_secs(10);
 /// About half a kilobyte each. cert-manager works on at most 60 Challenges at a time by default

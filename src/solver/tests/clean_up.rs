@@ -60,9 +60,13 @@ async fn a_secret_that_is_gone_does_not_stand_in_the_way() {
     clean_up(&stranger, A).await.unwrap();
     assert_eq!((world.values().len(), stranger.parts.metrics.records_left.get()), (1, 1));
 
-    // The process that wrote it still has the token.
+    // The process that wrote it still has the token, but for nobody else.
+    let mut hostile = request("CleanUp", A);
+    hostile.resource_namespace = "hostile".into();
+    solver.answer(hostile, Deadline::within(Duration::from_secs(45))).await.unwrap();
+    assert_eq!(world.values(), [A]);
     clean_up(&solver, A).await.unwrap();
-    assert_eq!((world.values().len(), solver.parts.metrics.records_left.get()), (0, 0));
+    assert_eq!((world.values().len(), solver.parts.metrics.records_left.get()), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -122,6 +122,17 @@ async fn a_sibling_that_is_not_ours_is_not_written() {
     present(&world.solver(), A).await.unwrap();
     assert_eq!(world.values(), [A]);
 
+    // Somebody copied the challenge into his own namespace, with a value of his beside it.
+    let world = World::new();
+    world.set_challenges(&[(A, Stage::Pending), (A, Stage::Pending), (B, Stage::Pending)]);
+    world.with(|state| {
+        for copied in &mut state.challenges.as_mut().unwrap()[1..] {
+            copied.namespace = "hostile".into();
+        }
+    });
+    present(&world.solver(), A).await.unwrap();
+    assert_eq!(world.values(), [A]);
+
     // A request that no Challenge stands behind writes nothing but its own value.
     let world = World::new();
     world.set_challenges(&[(B, Stage::Pending)]);
