@@ -169,7 +169,7 @@ fn is_kept(challenge: &LiveChallenge, now: Instant) -> bool {
     }
 }
 
-/// Longer than any resolver may hold an answer that it got from us (60 s).
+/// Longer than a resolver may hold an answer with an "automatic" time to live (300 s).
 const KEPT: Duration = Duration::from_mins(10);
 /// Every one of them is looked at: too much for each event. Who is over is never shown, only kept a little longer.
 const PRUNED_EVERY: Duration = Duration::from_secs(10);
@@ -248,11 +248,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_ended_are_kept_for_two_minutes_and_then_pruned() {
+    async fn the_ended_are_kept_for_ten_minutes_and_then_pruned() {
         let mut index = listed([presented("a"), observed("b"), observed("c")]);
         index.remove(presented("a")).unwrap();
         index.put(Seen::Happened, Observed { over: true, ..observed("c") }).unwrap();
-        tokio::time::advance(Duration::from_secs(119)).await;
+        tokio::time::advance(Duration::from_secs(599)).await;
         assert_eq!(stages(&index).len(), 3);
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!(stages(&index), [Stage::Pending]);
