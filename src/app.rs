@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -137,9 +138,11 @@ impl App {
         }
         stop.cancel();
         self.work.close();
+        // Work goes on when its connection was cut, but not for longer than the grace period in all.
+        let end = Instant::now() + drain.delay + drain.grace;
         let drained = async {
             let in_time = serving.await;
-            tokio::time::timeout(drain.grace, self.work.wait()).await.is_ok() && in_time
+            tokio::time::timeout_at(end, self.work.wait()).await.is_ok() && in_time
         };
         tokio::select! {
             in_time = drained => tracing::info!(in_time, "drained"),

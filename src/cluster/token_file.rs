@@ -43,7 +43,7 @@ impl TokenFile {
         let bytes = deadline
             .run(tokio::task::spawn_blocking(move || read(&path)))
             .await
-            .map_err(|_| unavailable("it could not be read in time"))?
+            .map_err(|_| Error::new(Cause::OutOfTime, "--api-token-file could not be read in time"))?
             .map_err(unavailable)?
             .map_err(unavailable)?;
         let token = Secret::parse(&bytes).map_err(unavailable)?;

@@ -14,8 +14,8 @@ use crate::name::Fqdn;
 use crate::secret::Credential;
 
 impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, C> {
-    /// Removes the values that this process wrote ahead for Challenges that have ended, or are gone, without having
-    /// been presented. To be called when the Challenges have changed.
+    /// Removes the values that this process wrote ahead, and was not asked to present, of Challenges that have ended or
+    /// are gone. To be called when the Challenges have changed.
     pub async fn remove_unpresented(&self, budget: Duration) {
         for (fqdn, value, writer) in self.ledger.ahead() {
             let Some((dns_name, _)) = &writer.ahead else {
@@ -115,9 +115,10 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
     }
 }
 
-/// Whether a Challenge still needs its value, or will be cleaned up by cert-manager.
+/// Whether a Challenge still needs its value. cert-manager cleans up what it presented, but a watch that lags may have
+/// shown an ended Challenge as pending, and its value was written once more.
 fn needs(challenge: &LiveChallenge) -> bool {
-    !matches!(challenge.stage, Stage::Over { presented: None, .. })
+    !matches!(challenge.stage, Stage::Over { .. })
 }
 
 /// No younger record is taken for an orphan: requests made without a Challenge (the conformance suite's) are over by

@@ -17,9 +17,17 @@ async fn a_value_written_ahead_goes_with_its_challenge() {
     present(&solver, A).await.unwrap();
     solver.remove_unpresented(BUDGET).await;
     assert_eq!(world.values(), [A, B]);
-    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Over { at: Instant::now(), presented: None })]);
+    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Presented(None))]);
     solver.remove_unpresented(BUDGET).await;
-    assert_eq!(world.values(), [A]);
+    assert_eq!(world.values(), [A, B]);
+    for presented in [None, Some(None)] {
+        world.set_challenges(&[(A, Stage::Pending), (B, Stage::Over { at: Instant::now(), presented })]);
+        solver.remove_unpresented(BUDGET).await;
+        assert_eq!(world.values(), [A]);
+        world.set_challenges(&[(A, Stage::Pending), (B, Stage::Pending)]);
+        present(&solver, A).await.unwrap();
+        assert_eq!(world.values(), [A, B]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
