@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use reqwest::{Certificate, Client, Identity, Method};
+use reqwest::{Certificate, Client, Identity, Method, Request};
 use serde_json::Value;
 
 use crate::certificates::{Certificates, SERVICE};
@@ -42,8 +42,18 @@ impl Aggregator {
         Ok(Self { client, base: format!("https://{SERVICE}:{}", webhook.port()) })
     }
 
+    /// The status of what is at a path.
+    pub async fn get(&self, path: &str) -> Result<u16> {
+        Ok(self.client.get(format!("{}{path}", self.base)).send().await?.status().as_u16())
+    }
+
     /// Sends a request as it was recorded.
     pub async fn send(&self, request: &Recorded) -> Result<Answer> {
+        self.play(&self.prepare(request)?).await
+    }
+
+    /// The request, ready to be sent any number of times.
+    pub fn prepare(&self, request: &Recorded) -> Result<Request> {
         let method = Method::from_bytes(request.method.as_bytes())?;
         let mut builder = self.client.request(method, format!("{}{}", self.base, request.path));
         for (name, values) in &request.headers {
@@ -51,8 +61,16 @@ impl Aggregator {
                 builder = values.iter().fold(builder, |builder, value| builder.header(name, value));
             }
         }
-        let body = serde_json::to_vec(&request.body)?;
-        let response = builder.body(body).send().await.context("no answer from the webhook")?;
+        if !request.body.is_null() {
+            builder = builder.body(serde_json::to_vec(&request.body)?);
+        }
+        Ok(builder.build()?)
+    }
+
+    /// Sends a prepared request.
+    pub async fn play(&self, request: &Request) -> Result<Answer> {
+        let request = request.try_clone().context("a body that can't be sent again")?;
+        let response = self.client.execute(request).await.context("no answer from the webhook")?;
         let status = response.status().as_u16();
         let body = response.bytes().await.context("half an answer from the webhook")?;
         Ok(Answer { status, body: serde_json::from_slice(&body).unwrap_or_default() })

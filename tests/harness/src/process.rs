@@ -37,11 +37,12 @@ pub struct Usage {
 }
 
 impl Webhook {
-    /// Starts `serve` with these arguments, on an address of its own. Its environment is empty: each setting has an
+    /// Starts a program on an address of its own. Its environment is this and no more: each setting has an
     /// environment twin, and a proxy has no place here.
     pub(crate) fn spawn(
         binary: &Path,
         arguments: &[String],
+        environment: &[(&str, &str)],
         addresses: [SocketAddr; 2],
         log: &Path,
     ) -> Result<Self> {
@@ -49,14 +50,14 @@ impl Webhook {
         let (log, [out, err]) = Log::create(log.to_owned())?;
         let started = Instant::now();
         let child = Command::new(binary)
-            .arg("serve")
             .args(arguments)
             .env_clear()
+            .envs(environment.iter().copied())
             .stdout(out)
             .stderr(err)
             .kill_on_drop(true)
             .spawn()
-            .with_context(|| format!("cannot run {}: `make build` makes it", binary.display()))?;
+            .with_context(|| format!("cannot run {}", binary.display()))?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let pid = pid.context("the program ended at once")?;
         Ok(Self { child, pid, log, address, admin, started })
@@ -64,8 +65,14 @@ impl Webhook {
 
     /// Waits until `/readyz` says so, and says how long that took since the start.
     pub async fn ready(&mut self) -> Result<Duration> {
+        let admin = self.admin;
+        self.ready_by(async || health(admin, "readyz").await == Some(200)).await
+    }
+
+    /// The same for a program without an admin port.
+    pub(crate) async fn ready_by(&mut self, is_ready: impl AsyncFn() -> bool) -> Result<Duration> {
         while self.started.elapsed() < READY_LIMIT {
-            if self.health("readyz").await == Some(200) {
+            if is_ready().await {
                 return Ok(self.started.elapsed());
             }
             if let Some(status) = self.child.try_wait()? {
@@ -78,8 +85,7 @@ impl Webhook {
 
     /// The status of a page of the admin port; none when nobody listens.
     pub async fn health(&self, page: &str) -> Option<u16> {
-        let answer = http_get(self.admin, page).await.ok()?;
-        answer.split(' ').nth(1)?.parse().ok()
+        health(self.admin, page).await
     }
 
     /// SIGTERM: what is in flight may finish.
@@ -142,6 +148,11 @@ pub(crate) fn free_addresses() -> Result<[SocketAddr; 2]> {
     let ip = IpAddr::V4(Ipv4Addr::new(127, 64 + (run & 0x3f), high, low.max(1)));
     let listeners = [TcpListener::bind((ip, 0))?, TcpListener::bind((ip, 0))?];
     Ok([listeners[0].local_addr()?, listeners[1].local_addr()?])
+}
+
+async fn health(admin: SocketAddr, page: &str) -> Option<u16> {
+    let answer = http_get(admin, page).await.ok()?;
+    answer.split(' ').nth(1)?.parse().ok()
 }
 
 /// The status line and all that follows, by HTTP/1.0.

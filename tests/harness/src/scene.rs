@@ -3,6 +3,7 @@
 use std::env;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use cloudflare_emulator::{Delay, Emulator, World, ZoneConfig};
@@ -15,6 +16,7 @@ use crate::certificates::Certificates;
 use crate::challenge::Challenge;
 use crate::cluster::Cluster;
 use crate::process::{Webhook, free_addresses};
+use crate::recorded::Recorded;
 
 /// The token of the issuer's Secret, which may do everything in `example.com`.
 pub const TOKEN: &str = "v1-token-of-the-harness-0123456789abcdefghij";
@@ -58,6 +60,11 @@ impl Binary {
         Self(path.into())
     }
 
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// The one beside the program that is running, as cargo leaves them.
     pub fn beside_this() -> Result<Self> {
         Ok(Self(env::current_exe()?.with_file_name(NAME)))
@@ -93,7 +100,35 @@ impl Scene {
         arguments.retain(|own| !more.iter().any(|other| flag(other) == flag(own)));
         arguments.extend(more.iter().map(ToString::to_string));
         let log = self.directory.path().join(format!("webhook-{}.log", addresses[0].port()));
-        Webhook::spawn(&self.binary.0, &arguments, addresses, &log)
+        Webhook::spawn(&self.binary.0, &arguments, &[], addresses, &log)
+    }
+
+    /// Runs a webhook made with cert-manager's own library in its place: same certificates, same cluster, and the
+    /// group and solver of the recorded requests.
+    pub fn spawn_reference(&self, reference: &Binary) -> Result<Webhook> {
+        let addresses = free_addresses()?;
+        let [https, _] = addresses;
+        let [present, _] = Recorded::first()?;
+        let (group, solver) = present.resource().context("a recorded path without a resource")?;
+        let kubeconfig = self.cluster.kubeconfig().display();
+        let arguments = [
+            format!("--bind-address={}", https.ip()),
+            format!("--secure-port={}", https.port()),
+            format!("--tls-cert-file={}", self.certificates.serving_cert.display()),
+            format!("--tls-private-key-file={}", self.certificates.serving_key.display()),
+            format!("--kubeconfig={kubeconfig}"),
+            format!("--authentication-kubeconfig={kubeconfig}"),
+            format!("--authorization-kubeconfig={kubeconfig}"),
+        ];
+        let log = self.directory.path().join(format!("reference-{}.log", https.port()));
+        let environment = [("GROUP_NAME", group), ("SOLVER_NAME", solver)];
+        Webhook::spawn(&reference.0, &arguments, &environment, addresses, &log)
+    }
+
+    /// Waits until that one is ready, and says how long that took since its start. It has no admin port.
+    pub async fn reference_ready(&self, reference: &mut Webhook) -> Result<Duration> {
+        let aggregator = self.aggregator(reference)?;
+        reference.ready_by(async || aggregator.get("/readyz").await.is_ok_and(|status| status == 200)).await
     }
 
     /// Runs the program in it and waits until it is ready.
@@ -130,6 +165,7 @@ impl Scene {
     fn arguments(&self, [https, admin]: [SocketAddr; 2]) -> Result<Vec<String>> {
         let resolver = self.cloudflare.resolver_addr().context("the emulator runs no resolver")?;
         Ok(vec![
+            "serve".to_owned(),
             format!("--bind-address={}", https.ip()),
             format!("--secure-port={}", https.port()),
             format!("--metrics-bind-address={admin}"),

@@ -66,6 +66,10 @@ fn serve(shared: &Shared, method: &Method, target: Target, seen: Seen) -> Respon
         Resource::Challenges | Resource::ConfigMaps | Resource::Secrets => {}
     }
     match (method.as_str(), name.is_empty()) {
+        // As a server without streaming lists, whose clients then list and watch apart.
+        ("GET", true) if seen.flag("sendInitialEvents") => {
+            json(422, &status(422, "Invalid", "sendInitialEvents is forbidden for watch"))
+        }
         ("GET", true) if seen.flag("watch") => {
             let watch = Watch {
                 resource,

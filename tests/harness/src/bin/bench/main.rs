@@ -3,6 +3,7 @@
 //! The real binary runs, over TLS; Cloudflare and the cluster are played by this process, on the same processors.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is made to be read")]
 
+mod beside;
 mod challenges;
 mod figures;
 mod load;
@@ -26,6 +27,9 @@ struct Arguments {
     /// The program to run [default: the one beside this one]
     #[arg(long, env = "CMWC_BIN", value_name = "FILE")]
     program: Option<PathBuf>,
+    /// A webhook made with cert-manager's library, to measure beside it; `tests/conformance/build` makes one.
+    #[arg(long, env = "CMWC_REFERENCE", value_name = "FILE")]
+    reference: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -47,7 +51,11 @@ async fn run(arguments: &Arguments) -> Result<()> {
     let start = start::measure(&binary).await?;
     let challenges = challenges::measure(&binary).await?;
     let load = load::measure(&binary).await?;
-    let figures = Figures { start, challenges, load };
+    let beside = match &arguments.reference {
+        Some(path) => Some(beside::measure(&binary, &Binary::at(path)).await?),
+        None => None,
+    };
+    let figures = Figures { start, challenges, load, beside };
     figures.print();
     if arguments.write {
         figures.write(Path::new(FILE)).with_context(|| format!("cannot write {FILE}"))?;
