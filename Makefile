@@ -6,13 +6,13 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
-.PHONY: help build lint fmt clippy docs deny advisories test unit conformance demo bench
+.PHONY: help build lint fmt clippy docs deny advisories test unit conformance fuzz demo bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build the program and the emulator for release
-	cargo build --locked --release --workspace --bins
+	cargo build --locked --release --workspace --exclude fuzz --bins
 
 lint: fmt clippy docs deny ## Everything that reads the code without running it
 
@@ -26,24 +26,27 @@ docs: ## Build the documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 
 deny: $(CARGO_DENY) ## Licences, duplicate versions, banned crates, sources
-	$(CARGO_DENY) --locked check licenses bans sources
+	$(CARGO_DENY) --locked --workspace check licenses bans sources
 
 advisories: $(CARGO_DENY) ## Known vulnerabilities; fetches a database, so not part of CI
-	$(CARGO_DENY) --locked check advisories
+	$(CARGO_DENY) --locked --workspace check advisories
 
 $(CARGO_DENY):
 	cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION) --root $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)
 
-test: unit conformance ## Everything: Rust tests, emulator checklist, conformance suite, certificates end to end
+test: unit fuzz conformance ## Everything: Rust tests, emulator checklist, fuzz targets, conformance, certificates end to end
 
 unit: ## Rust tests of the program and of the emulator
-	cargo test --locked --workspace
+	cargo test --locked --workspace --exclude fuzz
 
 conformance: build ## cert-manager's conformance suite, and certificates through the real stack
 	tests/conformance/run
 
+fuzz: ## Every fuzz target for FUZZ_SECONDS (10), or for FUZZ_RUNS inputs
+	tests/fuzz/run
+
 demo: build ## Play a certificate's challenges against the emulator and show the timeline; KEEP=1 leaves it running
 	$(TARGET)/release/demo
 
-bench: build ## Measure calls, latency, memory and start
-	$(TARGET)/release/bench
+bench: build ## Measure calls, latency, memory and start, beside a webhook of cert-manager's own library
+	stack=$$(tests/conformance/build) && CMWC_REFERENCE=$$stack/reference $(TARGET)/release/bench
