@@ -17,12 +17,14 @@ pub mod config;
 pub mod error;
 pub mod identity;
 pub mod request_header;
+mod standing;
 
 pub use attributes::{Attributes, ResourceAttributes};
 pub use chain::PeerCertificates;
 pub use config::{ConfigError, FrontProxyConfig};
 pub use error::{AccessError, CredentialError, Unauthenticated};
 pub use identity::Identity;
+pub use standing::Standing;
 
 /// Asks the API server whether an identity may do something: a `SubjectAccessReview`.
 pub trait Authorizer: Send + Sync + 'static {

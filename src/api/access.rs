@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::{debug, error, info};
 
 use super::{Answer, Api, route, status};
-use crate::access::{Attributes, Authorizer, Decision, Identity, PeerCertificates, TokenReviewer};
+use crate::access::{Attributes, Authorizer, Decision, Identity, PeerCertificates, Standing, TokenReviewer};
 
 /// The decoded path of a request that was let in.
 #[derive(Debug, Clone)]
@@ -37,7 +37,11 @@ where
     };
     let nobody = PeerCertificates::default();
     let peer = request.extensions().get().unwrap_or(&nobody);
-    let identity = match api.access.authenticate(peer, request.headers(), UnixTime::now()).await {
+    let identity = api.access.authenticate(peer, request.headers(), UnixTime::now()).await;
+    if let Some(standing) = request.extensions().get::<Standing>() {
+        standing.set(identity.as_ref().is_ok_and(|identity| !identity.is_anonymous()));
+    }
+    let identity = match identity {
         Ok(identity) => identity,
         Err(error) => {
             // The error holds names out of a certificate at most, no header and no token.
