@@ -1,4 +1,4 @@
-# `make help` lists the targets. CI runs `lint`, the parts of `test`, and `demo`; a missing tool fails its target.
+# `make help` lists the targets. CI runs `lint`, the parts of `test`, `demo` and `hostile`; a missing tool fails its target.
 
 SHELL := /bin/bash -o pipefail
 CACHE := $(or $(CMWC_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cert-manager-webhook-cloudflare)
@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
-.PHONY: help build lint fmt clippy docs deny advisories test unit conformance demo bench
+.PHONY: help build lint fmt clippy docs deny advisories test unit conformance demo hostile bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ conformance: build ## cert-manager's conformance suite, and certificates through
 
 demo: build ## Play a certificate's challenges against the emulator and show the timeline; KEEP=1 leaves it running
 	$(TARGET)/release/demo
+
+# Ten thousand connections are as many file descriptors, in the attackers' process; the program raises its own limit.
+hostile: build ## Attack the program at full size; it has to serve others meanwhile, and to stay small
+	ulimit -n $$(ulimit -Hn) && $(TARGET)/release/hostile
 
 bench: build ## Measure calls, latency, memory and start
 	$(TARGET)/release/bench
