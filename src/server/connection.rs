@@ -29,6 +29,7 @@ use crate::access::PeerCertificates;
 
 mod activity;
 mod body;
+mod head;
 mod heard;
 
 use activity::{Overdue, Progress};
@@ -138,7 +139,12 @@ async fn answer(
     } else {
         let (parts, body) = request.into_parts();
         let (body, read) = Received::new(body);
-        let Ok(mut response) = router.oneshot(Request::from_parts(parts, Body::new(body))).await;
+        let mut response = if let Some(refusal) = head::refusal(&parts) {
+            refusal
+        } else {
+            let Ok(response) = router.oneshot(Request::from_parts(parts, Body::new(body))).await;
+            response
+        };
         // What nobody has read is in the way of the next request.
         if progress.is_old() || !read.load(Ordering::Relaxed) {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

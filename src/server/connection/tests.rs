@@ -153,6 +153,24 @@ async fn what_nobody_has_read_is_not_taken_for_a_request() {
     assert_eq!(world.ends_after(&mut client).await, Duration::ZERO);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_head_that_can_be_read_in_two_ways_ends_the_connection() {
+    let mut world = World::new();
+    for head in [
+        "GET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n",
+        "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "GET healthz HTTP/1.1\r\nhost: x\r\n\r\n",
+    ] {
+        let mut client = world.http1();
+        client.write_all(format!("{head}GET / HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.unwrap();
+        let mut said = String::new();
+        client.read_to_string(&mut said).await.unwrap();
+        assert!(said.starts_with("HTTP/1.1 400") || said.starts_with("HTTP/1.1 501"), "{said}");
+        assert_eq!(said.matches("HTTP/1.1").count(), 1, "{said}");
+    }
+}
+
 /// Connections one after the other, all of them to the same three pages.
 struct World {
     context: Arc<Context>,
