@@ -1,4 +1,4 @@
-# `make help` lists the targets. CI runs `lint`, the parts of `test`, and `demo`; a missing tool fails its target.
+# `make help` lists the targets. CI runs `lint`, the parts of `test`, `demo` and `hostile`; a missing tool fails its target.
 
 SHELL := /bin/bash -o pipefail
 CACHE := $(or $(CMWC_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cert-manager-webhook-cloudflare)
@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
-.PHONY: help build lint fmt clippy docs deny advisories test unit conformance fuzz demo bench
+.PHONY: help build lint fmt clippy docs deny advisories test unit conformance fuzz hostile demo bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,7 +34,7 @@ advisories: $(CARGO_DENY) ## Known vulnerabilities; fetches a database, so not p
 $(CARGO_DENY):
 	cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION) --root $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)
 
-test: unit fuzz conformance ## Everything: Rust tests, emulator checklist, fuzz targets, conformance, certificates end to end
+test: unit fuzz conformance hostile ## Everything: Rust tests, emulator checklist, fuzz targets, the real stack, attacks at full size
 
 unit: ## Rust tests of the program and of the emulator
 	cargo test --locked --workspace --exclude fuzz
@@ -47,6 +47,10 @@ fuzz: ## Every fuzz target for FUZZ_SECONDS (10), or for FUZZ_RUNS inputs
 
 demo: build ## Play a certificate's challenges against the emulator and show the timeline; KEEP=1 leaves it running
 	$(TARGET)/release/demo
+
+# Ten thousand connections are as many file descriptors, in the attackers' process; the program raises its own limit.
+hostile: build ## Attack the program at full size; it has to serve others meanwhile, and to stay small
+	ulimit -n $$(ulimit -Hn) && $(TARGET)/release/hostile
 
 bench: build ## Measure calls, latency, memory and start, beside a webhook of cert-manager's own library
 	stack=$$(tests/conformance/build) && CMWC_REFERENCE=$$stack/reference $(TARGET)/release/bench

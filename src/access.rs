@@ -7,7 +7,6 @@ use std::future::Future;
 use std::sync::Arc;
 
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
 use rustls::pki_types::UnixTime;
 use tokio::sync::watch;
 
@@ -17,12 +16,15 @@ pub mod config;
 pub mod error;
 pub mod identity;
 pub mod request_header;
+mod standing;
+pub mod token;
 
 pub use attributes::{Attributes, ResourceAttributes};
 pub use chain::PeerCertificates;
 pub use config::{ConfigError, FrontProxyConfig};
 pub use error::{AccessError, CredentialError, Unauthenticated};
 pub use identity::Identity;
+pub use standing::Standing;
 
 /// Asks the API server whether an identity may do something: a `SubjectAccessReview`.
 pub trait Authorizer: Send + Sync + 'static {
@@ -132,26 +134,15 @@ impl<A: Authorizer, T: TokenReviewer> Access<A, T> {
     }
 
     async fn by_token(&self, headers: &HeaderMap) -> Result<Option<Identity>, CredentialError> {
-        let Some(token) = bearer_token(headers) else {
+        let Some(token) = token::of(headers) else {
             return Ok(None);
         };
-        match self.reviewer.review(token).await {
+        match self.reviewer.review(&token).await {
             Ok(Some(identity)) => Ok(Some(identity)),
             Ok(None) => Err(CredentialError::Token),
             Err(error) => Err(CredentialError::Review(error)),
         }
     }
-}
-
-/// The bearer token of a request; other schemes and an empty token are no credential.
-///
-/// Source: `pkg/authentication/request/bearertoken/bearertoken.go`.
-fn bearer_token(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let mut parts = value.trim().split(' ');
-    let scheme = parts.next()?;
-    let token = parts.next()?;
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 /// Exactly these paths, not what is below them (`pkg/authorization/path/path.go`).

@@ -34,7 +34,7 @@ use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::propagation::{self, Check, LiveCheck, RecursiveServer};
 use crate::server::tls::ServingCertificate;
-use crate::server::{Drain, Limits, Server};
+use crate::server::{self, Drain, Limits, Server};
 use crate::shutdown::Signals;
 use crate::solver::error::Error;
 use crate::solver::mark::{Owner, OwnerId};
@@ -56,6 +56,7 @@ pub async fn serve(settings: Serve) -> anyhow::Result<()> {
         LogFormat::Text => telemetry::Format::Text,
     };
     telemetry::start(&settings.log_level, format).context("--log-level is no level and no filter")?;
+    server::raise_descriptor_limit();
     let mut signals = Signals::listen().context("signals can't be listened to")?;
     let app = App::build(&settings).await?;
     app.run(&settings, &mut signals).await

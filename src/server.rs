@@ -4,15 +4,13 @@
 //! each stage of a connection, and a GOAWAY both for the drain and for single connections.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use rustls::ServerConfig;
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
 use tokio::time;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -22,34 +20,16 @@ use tracing::{info, warn};
 use crate::health;
 
 mod connection;
+mod limits;
+mod roster;
+mod socket;
 pub mod tls;
 
+pub use limits::Limits;
+pub use socket::raise_descriptor_limit;
+
 use connection::Context;
-
-/// What one connection may cost. The defaults are those of `pkg/server/secure_serving.go` where it has one.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// From the first byte to the end of the TLS handshake.
-    pub handshake: Duration,
-    /// From the first byte of a request's head to its last.
-    pub header: Duration,
-    /// Without a request, after which the connection is closed. The aggregation layer keeps its own for 90 s; closing
-    /// sooner would race with its next request.
-    pub idle: Duration,
-    /// Open at the same time; further ones wait to be accepted.
-    pub connections: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            handshake: Duration::from_secs(10),
-            header: Duration::from_secs(32),
-            idle: Duration::from_mins(2),
-            connections: 4096,
-        }
-    }
-}
+use roster::Roster;
 
 /// How a server ends, once it is told to.
 #[derive(Debug, Clone, Copy)]
@@ -72,13 +52,7 @@ impl Server {
     /// Binds; an address of `[::]` means IPv4, too, and IPv4 alone where the system has nothing else. Without `tls`
     /// it is plain HTTP/1.1.
     pub fn bind(address: SocketAddr, tls: Option<Arc<ServerConfig>>, limits: Limits) -> io::Result<Self> {
-        let listener = match listen(address) {
-            Err(_) if address.is_ipv6() && address.ip().is_unspecified() => {
-                listen((Ipv4Addr::UNSPECIFIED, address.port()).into())?
-            }
-            listener => listener?,
-        };
-        Ok(Self { listener, tls, limits })
+        Ok(Self { listener: socket::listen(address)?, tls, limits })
     }
 
     /// The address in use.
@@ -97,12 +71,14 @@ impl Server {
         drain: Drain,
         ready: Option<health::Token>,
     ) -> bool {
+        let aborting = CancellationToken::new();
         let context = Arc::new(Context {
             router,
             acceptor: self.tls.map(TlsAcceptor::from),
+            roster: Roster::new(self.limits.connections, aborting.clone()),
             limits: self.limits,
             closing: CancellationToken::new(),
-            aborting: CancellationToken::new(),
+            aborting,
             tasks: TaskTracker::new(),
         });
         if let Some(ready) = &ready {
@@ -124,29 +100,26 @@ impl Server {
     }
 }
 
-/// Accepts for ever. A failure is of one connection, or of the process's means (no file descriptor left): the loop
-/// waits a little longer each time, and goes on.
+/// Accepts for ever. A failure is of one connection, or of the process's means: another one gives way, and the loop
+/// waits a little longer each time.
 async fn accept(listener: &TcpListener, context: &Arc<Context>) {
-    let room = Arc::new(Semaphore::new(context.limits.connections));
     let mut pause = Duration::ZERO;
+    let mut number = 0_u32;
     loop {
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
-            return;
-        };
         match listener.accept().await {
             Ok((stream, _)) => {
                 pause = Duration::ZERO;
-                prepare(&stream);
+                socket::prepare(&stream);
+                let Some(place) = context.roster.enter().await else { return };
+                number = number.wrapping_add(1);
                 let context = Arc::clone(context);
                 let tasks = context.tasks.clone();
-                tasks.spawn(async move {
-                    connection::serve(stream, &context).await;
-                    drop(permit);
-                });
+                tasks.spawn(async move { connection::serve(stream, number, place, &context).await });
             }
             Err(error) => {
                 pause = (pause * 2).clamp(FIRST_PAUSE, LAST_PAUSE);
                 warn!(%error, ?pause, "a connection could not be accepted");
+                context.roster.make_room();
                 time::sleep(pause).await;
             }
         }
@@ -167,27 +140,5 @@ async fn end(context: &Context, grace: Duration) -> bool {
     false
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(!address.ip().is_unspecified())?;
-    }
-    // A restarted process binds while connections of the last one linger.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
-}
-
-fn prepare(stream: &TcpStream) {
-    // Neither is vital; a socket that refuses them shows its fault when it is read.
-    let _ = stream.set_nodelay(true);
-    let _ = SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
-}
-
-const BACKLOG: i32 = 1024;
-/// As `pkg/server/secure_serving.go`.
-const KEEPALIVE: Duration = Duration::from_mins(3);
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LAST_PAUSE: Duration = Duration::from_secs(1);

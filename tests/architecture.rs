@@ -38,6 +38,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("k8s_openapi", &["cluster"]),
     ("kube", &["cluster"]),
     ("reqwest", &["cloudflare"]),
+    ("rustix", &["server"]),
+    ("socket2", &["server"]),
     ("tokio_rustls", &["server"]),
     ("anyhow", &["app", "main"]),
 ];

@@ -73,6 +73,9 @@ impl Anchors {
             return Err(CredentialError::Chain(webpki::Error::UnknownIssuer));
         };
         let keeps_terms = |path: &VerifiedPath<'_>| {
+            if !path.intermediate_certificates().all(|certificate| signs_for_clients(&certificate.der())) {
+                return Err(webpki::Error::UnknownIssuer);
+            }
             let length = path.intermediate_certificates().count();
             let mut same = self.trust.iter().zip(&self.terms).filter(|(trust, _)| *trust == path.anchor());
             // A renewed authority has the same name and key: any of its certificates will do.
@@ -97,6 +100,11 @@ impl Anchors {
             })
             .map_err(CredentialError::Chain)
     }
+}
+
+/// Whether an intermediate may: webpki has judged its validity, and leaves the use of its key alone.
+fn signs_for_clients(certificate: &[u8]) -> bool {
+    X509Certificate::from_der(certificate).is_ok_and(|(_, parsed)| Terms::of(&parsed).is_some())
 }
 
 impl Terms {

@@ -31,9 +31,6 @@ pub enum CredentialError {
     /// The front proxy's authority signed it, but for somebody else.
     #[error("the client certificate's common name is not one of the front proxy")]
     Name,
-    /// A front proxy's header is not UTF-8.
-    #[error("a header of the front proxy is not UTF-8")]
-    Header,
     /// The token is nobody's.
     #[error("the bearer token is invalid")]
     Token,

@@ -26,16 +26,13 @@ pub struct Identity {
 impl Identity {
     /// Who sends a request without credentials (`pkg/authentication/request/anonymous/anonymous.go`).
     pub fn anonymous() -> Self {
-        Self {
-            name: ANONYMOUS.to_owned(),
-            groups: vec!["system:unauthenticated".to_owned()],
-            ..Self::default()
-        }
+        Self { name: ANONYMOUS.to_owned(), groups: vec![UNAUTHENTICATED.to_owned()], ..Self::default() }
     }
 
-    /// Whether nobody was recognized.
+    /// Whether nobody was recognized, here or by the front proxy (`isAnonymousUser` of
+    /// `pkg/endpoints/filters/authentication.go`).
     pub fn is_anonymous(&self) -> bool {
-        self.name == ANONYMOUS
+        self.name == ANONYMOUS || self.groups.iter().any(|group| group == UNAUTHENTICATED)
     }
 
     /// Whether authorization does not apply.
@@ -47,8 +44,7 @@ impl Identity {
     /// (`pkg/authentication/group/authenticated_group_adder.go`).
     #[must_use]
     pub(super) fn authenticated(mut self) -> Self {
-        let stated = |group: &String| group == AUTHENTICATED || group == "system:unauthenticated";
-        if !self.is_anonymous() && !self.groups.iter().any(stated) {
+        if !self.is_anonymous() && !self.groups.iter().any(|group| group == AUTHENTICATED) {
             self.groups.push(AUTHENTICATED.to_owned());
         }
         self
@@ -122,6 +118,7 @@ impl Subject {
 
 const ANONYMOUS: &str = "system:anonymous";
 const AUTHENTICATED: &str = "system:authenticated";
+const UNAUTHENTICATED: &str = "system:unauthenticated";
 const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 const COMMON_NAME: &str = "2.5.4.3";
 const ORGANIZATION: &str = "2.5.4.10";

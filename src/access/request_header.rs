@@ -27,46 +27,51 @@ pub fn identity(
     if !config.allows(&Subject::read(leaf)?.name) {
         return Err(CredentialError::Name);
     }
-    let name = first_value(headers, &config.username_headers)?;
+    let name = first_value(headers, &config.username_headers);
     if name.is_empty() {
         return Ok(None);
     }
     Ok(Some(Identity {
         name,
-        uid: first_value(headers, &config.uid_headers)?,
-        groups: all_values(headers, &config.group_headers)?,
-        extra: extra(headers, &config.extra_prefixes)?,
+        uid: first_value(headers, &config.uid_headers),
+        groups: all_values(headers, &config.group_headers),
+        extra: extra(headers, &config.extra_prefixes),
     }))
 }
 
 /// Of the first header whose first value is not empty.
-fn first_value(headers: &HeaderMap, names: &[HeaderName]) -> Result<String, CredentialError> {
+fn first_value(headers: &HeaderMap, names: &[HeaderName]) -> String {
     let mut values = names.iter().filter_map(|name| headers.get(name));
-    values.find(|value| !value.is_empty()).map_or(Ok(String::new()), text)
+    values.find(|value| !value.is_empty()).map(text).unwrap_or_default()
 }
 
 /// Of all headers, those that are not empty.
-fn all_values(headers: &HeaderMap, names: &[HeaderName]) -> Result<Vec<String>, CredentialError> {
+fn all_values(headers: &HeaderMap, names: &[HeaderName]) -> Vec<String> {
     names.iter().flat_map(|name| headers.get_all(name)).filter(|value| !value.is_empty()).map(text).collect()
 }
 
 /// By what follows the prefix, unescaped; all values, empty ones too.
-fn extra(headers: &HeaderMap, prefixes: &[String]) -> Result<BTreeMap<String, Vec<String>>, CredentialError> {
+fn extra(headers: &HeaderMap, prefixes: &[String]) -> BTreeMap<String, Vec<String>> {
     let mut extra = BTreeMap::<String, Vec<String>>::new();
     for prefix in prefixes {
         for (name, value) in headers {
             // Names of headers are lower-case here, and so is the prefix.
             if let Some(key) = name.as_str().strip_prefix(prefix.as_str()) {
-                extra.entry(unescape(key)).or_default().push(text(value)?);
+                extra.entry(unescape(key)).or_default().push(text(value));
             }
         }
     }
-    Ok(extra)
+    extra
 }
 
-fn text(value: &HeaderValue) -> Result<String, CredentialError> {
-    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| CredentialError::Header)?;
-    Ok(text.to_owned())
+/// A value as the original's reviews spell it: `encoding/json` writes U+FFFD for each byte that is not UTF-8.
+pub(super) fn text(value: &HeaderValue) -> String {
+    let mut text = String::with_capacity(value.len());
+    for chunk in value.as_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    text
 }
 
 /// Percent-decodes a key; one that is wrongly escaped is taken as it stands (Go's `url.PathUnescape`).

@@ -8,14 +8,16 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use http::header::CONNECTION;
+use http::header::{CONNECTION, WARNING};
 use http::{HeaderMap, HeaderValue, Response, Uri, Version};
 use rustls::pki_types::UnixTime;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::{debug, error, info};
 
 use super::{Answer, Api, route, status};
-use crate::access::{Attributes, Authorizer, Decision, Identity, PeerCertificates, TokenReviewer};
+use crate::access::{
+    Attributes, Authorizer, Decision, Identity, PeerCertificates, Standing, TokenReviewer, token,
+};
 
 /// The decoded path of a request that was let in.
 #[derive(Debug, Clone)]
@@ -37,12 +39,17 @@ where
     };
     let nobody = PeerCertificates::default();
     let peer = request.extensions().get().unwrap_or(&nobody);
-    let identity = match api.access.authenticate(peer, request.headers(), UnixTime::now()).await {
+    let identity = api.access.authenticate(peer, request.headers(), UnixTime::now()).await;
+    if let Some(standing) = request.extensions().get::<Standing>() {
+        standing.set(identity.as_ref().is_ok_and(|identity| !identity.is_anonymous()));
+    }
+    let misplaced = token::is_misplaced(request.headers());
+    let identity = match identity {
         Ok(identity) => identity,
         Err(error) => {
             // The error holds names out of a certificate at most, no header and no token.
             info!(error = ?error.to_string(), "a request could not be authenticated");
-            return leave(request.version(), status::unauthorized());
+            return leave(request.version(), misplaced, status::unauthorized());
         }
     };
     let version = request.version();
@@ -64,7 +71,7 @@ where
             }
         }
     };
-    if anonymous { leave(version, response) } else { response }
+    if anonymous { leave(version, misplaced, response) } else { response }
 }
 
 /// Why a request may not be done; `None` if it may.
@@ -91,7 +98,12 @@ async fn refusal<A: Authorizer, T: TokenReviewer, S: Answer>(
 
 /// Those whom nobody knows don't keep an HTTP/2 connection: `UnauthenticatedHTTP2DOSMitigation` of
 /// `pkg/endpoints/filters/authentication.go`. The server turns the header into a GOAWAY.
-fn leave(version: Version, mut response: Response<Body>) -> Response<Body> {
+///
+/// Who meant to bring a token is told why it was none.
+fn leave(version: Version, misplaced: bool, mut response: Response<Body>) -> Response<Body> {
+    if misplaced {
+        response.headers_mut().append(WARNING, HeaderValue::from_static(MISPLACED));
+    }
     if version == Version::HTTP_2 {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
@@ -101,6 +113,10 @@ fn leave(version: Version, mut response: Response<Body>) -> Response<Body> {
 fn impersonates(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| name.as_str().starts_with("impersonate-"))
 }
+
+/// `invalidTokenWithSpaceWarning` of `pkg/authentication/request/bearertoken/bearertoken.go`.
+const MISPLACED: &str = "299 - \"the provided Authorization header contains extra space before the bearer token, \
+     and is ignored\"";
 
 /// The places for requests being answered (`pkg/server/filters/maxinflight.go`).
 #[derive(Debug)]

@@ -1,13 +1,14 @@
 //! One connection: handshake, protocol, time limits, end.
 
 use std::convert::Infallible;
-use std::future::{self, Future};
-use std::time::Duration;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::body::Body;
 use http::header::CONNECTION;
-use http::{Request, Response, Version};
+use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::service_fn;
@@ -15,7 +16,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -23,10 +23,17 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tracing::debug;
 
-use super::Limits;
+use super::limits::Limits;
+use super::roster::{Place, Roster};
 use crate::access::PeerCertificates;
 
+mod activity;
+mod body;
+mod head;
 mod heard;
+
+use activity::{Overdue, Progress};
+use body::{Received, Sent};
 use heard::Heard;
 
 /// What the connections of a server share.
@@ -34,6 +41,7 @@ pub(super) struct Context {
     pub(super) router: Router,
     pub(super) acceptor: Option<TlsAcceptor>,
     pub(super) limits: Limits,
+    pub(super) roster: Arc<Roster>,
     /// No further requests; those in flight go on.
     pub(super) closing: CancellationToken,
     /// Nothing goes on.
@@ -42,10 +50,20 @@ pub(super) struct Context {
     pub(super) tasks: TaskTracker,
 }
 
+/// Who is at the other end, and how it speaks.
+struct Peer {
+    certificates: PeerCertificates,
+    h2: bool,
+    /// Which connection of the server it is.
+    number: u32,
+}
+
 /// Serves a connection to its end.
-pub(super) async fn serve(stream: TcpStream, context: &Context) {
+pub(super) async fn serve(stream: TcpStream, number: u32, place: Place, context: &Context) {
+    let abort = place.abort.clone();
     let Some(acceptor) = &context.acceptor else {
-        return speak(stream, false, PeerCertificates::default(), context).await;
+        let peer = Peer { certificates: PeerCertificates::default(), h2: false, number };
+        return speak(stream, peer, place, context).await;
     };
     let handshake = time::timeout(context.limits.handshake, acceptor.accept(stream));
     let stream = tokio::select! {
@@ -54,152 +72,118 @@ pub(super) async fn serve(stream: TcpStream, context: &Context) {
             Ok(Err(error)) => return debug!(%error, "a TLS handshake failed"),
             Err(_) => return debug!("a TLS handshake took too long"),
         },
-        () = context.aborting.cancelled() => return,
+        () = abort.cancelled() => return,
     };
     let (_, session) = stream.get_ref();
-    let peer = PeerCertificates::new(session.peer_certificates().unwrap_or_default());
+    let certificates = PeerCertificates::new(session.peer_certificates().unwrap_or_default());
     let h2 = session.alpn_protocol() == Some(b"h2");
-    speak(stream, h2, peer, context).await;
+    // Apart: what waits for a handshake need not have room for all the rest.
+    Box::pin(speak(stream, Peer { certificates, h2, number }, place, context)).await;
 }
 
 /// HTTP, until the peer closes, the server or a response wants it closed, or nothing happens for too long.
-async fn speak<IO>(stream: IO, h2: bool, peer: PeerCertificates, context: &Context)
+async fn speak<IO>(stream: IO, peer: Peer, place: Place, context: &Context)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (activity, mut seen) = watch::channel(Activity { requests: 0, reading: true });
-    let closing = context.closing.child_token();
+    let Peer { certificates, h2, number } = peer;
+    let limits = &context.limits;
+    let progress = Progress::new(place, context.closing.child_token(), limits.age_of(number));
     let service = service_fn(|request| {
-        let working = Working::begin(&activity);
-        let (router, peer, closing) = (context.router.clone(), peer.clone(), closing.clone());
-        async move {
-            let response = answer(router, peer, request, &closing).await;
-            drop(working);
-            Ok::<_, Infallible>(response)
-        }
+        let (router, certificates, progress) =
+            (context.router.clone(), certificates.clone(), Arc::clone(&progress));
+        async move { Ok::<_, Infallible>(answer(router, certificates, request, &progress).await) }
     });
     let builder = protocol(h2, Tracked(context.tasks.clone()));
-    // An HTTP/2 connection has bytes to read between requests, too: pings.
-    let stream = Heard::new(stream, (!h2).then(|| activity.clone()));
+    let stream = Heard::new(stream, Arc::clone(&progress), !h2);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
 
+    let abort = &progress.place.abort;
     tokio::select! {
         result = connection.as_mut() => return ended(result),
-        () = closing.cancelled() => {}
-        reading = quiet(&mut seen, |activity| context.limits.patience(activity)) => if reading {
-            return debug!("the head of a request took too long");
+        () = progress.closing.cancelled() => {}
+        // An old HTTP/1.1 connection is told so with its next answer; closed between two requests, it could lose one.
+        what = progress.overdue(limits, h2) => match what {
+            Overdue::Rest => {}
+            Overdue::Head | Overdue::Answer => return debug!(?what, "a peer took too long"),
         },
-        () = context.aborting.cancelled() => return,
+        () = abort.cancelled() => return,
     }
     // HTTP/2: GOAWAY, twice, so that no request on its way is lost (RFC 9113 §6.8). HTTP/1.1: `Connection: close`.
     connection.as_mut().graceful_shutdown();
     tokio::select! {
         result = connection.as_mut() => ended(result),
-        _ = quiet(&mut seen, |activity| (activity.requests == 0).then_some(LINGER)) => {}
-        () = context.aborting.cancelled() => {}
+        () = progress.lingered() => {}
+        () = abort.cancelled() => {}
     }
 }
 
-/// Answers a request. `Connection: close` has no place in an HTTP/2 response; as in Go's `net/http` it is taken for
-/// the wish to close the connection after the response.
+/// Answers a request.
 async fn answer(
     router: Router,
-    peer: PeerCertificates,
+    certificates: PeerCertificates,
     mut request: Request<Incoming>,
-    closing: &CancellationToken,
-) -> Response<Body> {
-    let version = request.version();
-    request.extensions_mut().insert(peer);
-    let Ok(mut response) = router.oneshot(request.map(Body::new)).await;
-    if version == Version::HTTP_2 && response.headers_mut().remove(CONNECTION).is_some() {
-        closing.cancel();
-    }
-    response
+    progress: &Arc<Progress>,
+) -> Response<Sent> {
+    let in_flight = progress.request();
+    request.extensions_mut().insert(certificates);
+    request.extensions_mut().insert(progress.place.standing.clone());
+    let response = if request.version() == Version::HTTP_2 {
+        let Ok(mut response) = router.oneshot(request.map(Body::new)).await;
+        // It has no place in HTTP/2; as in Go's `net/http` it is taken for the wish to close after the response.
+        if response.headers_mut().remove(CONNECTION).is_some() {
+            progress.closing.cancel();
+        }
+        response
+    } else {
+        let (parts, body) = request.into_parts();
+        let (body, read) = Received::new(body);
+        let mut response = if let Some(refusal) = head::refusal(&parts) {
+            refusal
+        } else {
+            let Ok(response) = router.oneshot(Request::from_parts(parts, Body::new(body))).await;
+            response
+        };
+        // What nobody has read is in the way of the next request.
+        if progress.is_old() || !read.load(Ordering::Relaxed) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    };
+    let answered = in_flight.answered();
+    response.map(|body| Sent::new(body, answered))
 }
 
-/// `pkg/server/options/recommended.go` and `secure_serving.go` for streams and windows. The head of a request is held
-/// to less than Go's 1 MiB: it is read before anybody is known, and a thousand groups fit.
+/// `pkg/server/options/recommended.go` and `secure_serving.go`, but for what a stranger could use up: before anybody is
+/// known, a connection may hold a head, a window and a number of streams. A thousand groups fit into the head, and a
+/// hundred payloads into the window.
 fn protocol(h2: bool, tasks: Tracked) -> Builder<Tracked> {
     let mut builder = Builder::new(tasks);
     builder
         .http1()
-        // The time limits are `quiet`'s: hyper's own would also end an idle connection.
+        // The time limits are `Progress`'s: hyper's own would also end an idle connection.
         .header_read_timeout(None)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(1000)
-        .initial_stream_window_size(256 * 1024)
-        .initial_connection_window_size(1024 * 1024)
-        .max_header_list_size(256 * 1024);
+        .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        // Of the list, decoded; four times as much ends the connection rather than the request.
+        .max_header_list_size(MAX_HEAD_H2)
+        // Streams that were reset before anybody looked at them, and those that the peer forced us to reset
+        // (CVE-2023-44487, CVE-2025-8671).
+        .max_pending_accept_reset_streams(MAX_RESETS)
+        .max_local_error_reset_streams(MAX_RESETS);
     if h2 { builder.http2_only() } else { builder.http1_only() }
 }
 
 fn ended<E: std::fmt::Display>(result: Result<(), E>) {
     if let Err(error) = result {
         debug!(%error, "a connection ended early");
-    }
-}
-
-/// What a connection is doing.
-#[derive(Debug, Clone, Copy)]
-struct Activity {
-    /// Being answered.
-    requests: usize,
-    /// Part of a request's head has arrived, or is due: the first one is due at once.
-    reading: bool,
-}
-
-impl Limits {
-    /// How long this may last; `None` for as long as it takes.
-    fn patience(&self, activity: Activity) -> Option<Duration> {
-        match activity {
-            Activity { requests: 0, reading } => Some(if reading { self.header } else { self.idle }),
-            _ => None,
-        }
-    }
-}
-
-/// Waits until the activity has not changed for as long as it may last; returns whether that was amid the head of a
-/// request.
-async fn quiet(
-    seen: &mut watch::Receiver<Activity>,
-    patience: impl Fn(Activity) -> Option<Duration>,
-) -> bool {
-    loop {
-        let activity = *seen.borrow_and_update();
-        let over = async {
-            match patience(activity) {
-                Some(patience) => time::sleep(patience).await,
-                None => future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = over => return activity.reading,
-            changed = seen.changed() => if changed.is_err() { return activity.reading },
-        }
-    }
-}
-
-/// A request being answered, for as long as it lives.
-struct Working(watch::Sender<Activity>);
-
-impl Working {
-    fn begin(activity: &watch::Sender<Activity>) -> Self {
-        activity.send_modify(|activity| {
-            activity.requests += 1;
-            activity.reading = false;
-        });
-        Self(activity.clone())
-    }
-}
-
-impl Drop for Working {
-    fn drop(&mut self) {
-        self.0.send_modify(|activity| activity.requests -= 1);
     }
 }
 
@@ -218,6 +202,11 @@ where
 }
 
 const MAX_HEADERS: usize = 2000;
-const MAX_HEAD: usize = 256 * 1024;
-/// For the last response to leave, and the peer to close.
-const LINGER: Duration = Duration::from_secs(5);
+const MAX_HEAD: usize = 128 * 1024;
+const MAX_HEAD_H2: u32 = 128 * 1024;
+const MAX_STREAMS: u32 = 250;
+const MAX_RESETS: usize = 100;
+const WINDOW: u32 = 256 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,23 +1,31 @@
-//! A stream that tells when the first byte of a request arrives.
+//! A stream that tells when bytes arrive, and when the peer takes none.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::watch;
 
-use super::Activity;
+use super::activity::Progress;
 
-/// Passes everything through; what is read between two requests is the beginning of the next.
+/// Passes everything through.
 pub(super) struct Heard<IO> {
     stream: IO,
-    activity: Option<watch::Sender<Activity>>,
+    progress: Arc<Progress>,
+    /// What is read between two requests is the beginning of the next. An HTTP/2 connection has bytes to read between
+    /// requests, too: pings.
+    one_by_one: bool,
 }
 
 impl<IO> Heard<IO> {
-    pub(super) fn new(stream: IO, activity: Option<watch::Sender<Activity>>) -> Self {
-        Self { stream, activity }
+    pub(super) fn new(stream: IO, progress: Arc<Progress>, one_by_one: bool) -> Self {
+        Self { stream, progress, one_by_one }
+    }
+
+    fn wrote<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.progress.takes(polled.is_ready());
+        polled
     }
 }
 
@@ -29,14 +37,8 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Heard<IO> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if let Some(activity) = &self.activity
-            && buf.filled().len() > before
-        {
-            activity.send_if_modified(|activity| {
-                let first = activity.requests == 0 && !activity.reading;
-                activity.reading |= first;
-                first
-            });
+        if self.one_by_one && buf.filled().len() > before {
+            self.progress.heard();
         }
         polled
     }
@@ -44,7 +46,8 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Heard<IO> {
 
 impl<IO: AsyncWrite + Unpin> AsyncWrite for Heard<IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.wrote(polled)
     }
 
     fn poll_write_vectored(
@@ -52,7 +55,8 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Heard<IO> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.wrote(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -60,10 +64,12 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Heard<IO> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        self.wrote(polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.wrote(polled)
     }
 }

@@ -3,9 +3,11 @@
 //! A [`Scene`] is Cloudflare (the emulator), the Kubernetes API server (a stand-in) and the certificates of both ends,
 //! in this process. [`Scene::webhook`] runs the real binary in it; an [`Aggregator`] sends it requests over TLS as
 //! kube-apiserver's aggregation layer does, and [`CertManager`] plays a whole challenge: the requests recorded from
-//! cert-manager in `testdata/requests`, and the status of the Challenge that goes with each.
+//! cert-manager in `testdata/requests`, and the status of the Challenge that goes with each. [`attack`] plays those who
+//! mean harm.
 
 mod aggregator;
+pub mod attack;
 mod cert_manager;
 mod certificates;
 mod challenge;

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cert_manager_webhook_cloudflare::access::chain::PeerCertificates;
-use cert_manager_webhook_cloudflare::access::{Access, Identity};
+use cert_manager_webhook_cloudflare::access::{Access, Identity, token};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose,
+    date_time_ymd,
+};
 use rustls::pki_types::UnixTime;
 use tokio::sync::watch;
 
@@ -166,10 +169,52 @@ async fn the_whole_identity_is_read_from_the_headers() {
         extra,
         [r#"=["empty"]"#, r#"authentication.kubernetes.io/credential-id=["JTI=1", ""]"#, r#"bad%zz=["v"]"#]
     );
+}
 
-    let mut not_utf8 = HeaderMap::new();
-    not_utf8.insert("x-remote-user", HeaderValue::from_bytes(b"car\xff").unwrap());
-    assert!(access.authenticate(&peer(&leaf), &not_utf8, UnixTime::now()).await.is_err());
+/// The original sends such bytes to the review, whose JSON has one U+FFFD for each of them. Nobody falls through to
+/// another credential.
+#[tokio::test]
+async fn what_is_not_utf8_is_replaced() {
+    let (proxies, clients) = (Authority::new("front-proxy-ca"), Authority::new("client-ca"));
+    let access = access(&proxies, &clients);
+    let leaf = proxies.leaf(&Kind::default());
+    let mut stated = headers(&[("authorization", "Bearer bob")]);
+    stated.insert("x-remote-user", HeaderValue::from_bytes(b"car\xe2\x82l").unwrap());
+    stated.insert("x-remote-group", HeaderValue::from_bytes(b"system:masters\xff").unwrap());
+    let identity = access.authenticate(&peer(&leaf), &stated, UnixTime::now()).await.unwrap();
+    assert_eq!(user(&identity), "car\u{fffd}\u{fffd}l system:masters\u{fffd},system:authenticated");
+    assert!(!identity.is_master());
+
+    // Nor is a token with such a byte no token.
+    let mut token = HeaderMap::new();
+    token.insert("authorization", HeaderValue::from_bytes(b"Bearer b\xf6b").unwrap());
+    let identity = access.authenticate(&PeerCertificates::default(), &token, UnixTime::now()).await.unwrap();
+    assert_eq!(user(&identity), "b\u{fffd}b system:authenticated");
+}
+
+#[tokio::test]
+async fn whom_the_front_proxy_does_not_know_is_nobody() {
+    let (proxies, clients) = (Authority::new("front-proxy-ca"), Authority::new("client-ca"));
+    let access = access(&proxies, &clients);
+    let leaf = proxies.leaf(&Kind::default());
+    let stated = headers(&[("x-remote-user", "alice"), ("x-remote-group", "system:unauthenticated")]);
+    let identity = access.authenticate(&peer(&leaf), &stated, UnixTime::now()).await.unwrap();
+    assert!(identity.is_anonymous());
+    assert_eq!(user(&identity), "alice system:unauthenticated");
+}
+
+#[test]
+fn one_space_too_many_is_told() {
+    for (value, misplaced) in [
+        ("Bearer  t", true),
+        ("BEARER  t u", true),
+        ("Bearer t", false),
+        ("Bearer ", false),
+        ("Bearer", false),
+        ("Basic  t", false),
+    ] {
+        assert_eq!(token::is_misplaced(&headers(&[("authorization", value)])), misplaced, "{value}");
+    }
 }
 
 #[tokio::test]
@@ -252,11 +297,41 @@ async fn intermediates_count_if_they_are_sent_along() {
     let short = Authority::with("ca", |ca| ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0)));
     for (root, trusted) in [(Authority::new("ca"), true), (short, false)] {
         let access = access(&root, &clients);
-        let intermediate = root.intermediate("intermediate");
+        let intermediate = root.intermediate_with(|_| {});
         let mut leaf = intermediate.leaf(&Kind::default());
         assert!(access.authenticate(&peer(&leaf), &stated, UnixTime::now()).await.is_err());
         leaf.chain.push(intermediate.der());
         assert_eq!(access.authenticate(&peer(&leaf), &stated, UnixTime::now()).await.is_ok(), trusted);
+    }
+}
+
+/// What a certificate differs in.
+type Change<'a> = &'a dyn Fn(&mut CertificateParams);
+
+/// `CheckSignatureFrom` of `crypto/x509`; webpki looks at the basic constraints alone.
+#[tokio::test]
+async fn an_intermediate_that_may_not_sign_signs_for_nobody() {
+    let (root, clients) = (Authority::new("ca"), Authority::new("client-ca"));
+    let access = access(&root, &clients);
+    let stated = headers(&[("x-remote-user", "carol")]);
+    let critical = |ca: &mut CertificateParams| {
+        let mut unknown = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99999, 1], vec![5, 0]);
+        unknown.set_criticality(true);
+        ca.custom_extensions = vec![unknown];
+    };
+    let kinds: [(&str, bool, Change<'_>); 5] = [
+        ("signs certificates", true, &|_| {}),
+        ("says nothing of its key", true, &|ca| ca.key_usages = Vec::new()),
+        ("signs something else", false, &|ca| ca.key_usages = vec![KeyUsagePurpose::DigitalSignature]),
+        ("is for servers", false, &|ca| ca.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]),
+        ("has a condition", false, &critical),
+    ];
+    for (what, trusted, change) in kinds {
+        let intermediate = root.intermediate_with(change);
+        let mut leaf = intermediate.leaf(&Kind::default());
+        leaf.chain.push(intermediate.der());
+        let got = access.authenticate(&peer(&leaf), &stated, UnixTime::now()).await;
+        assert_eq!(got.is_ok(), trusted, "{what}: {got:?}");
     }
 }
 

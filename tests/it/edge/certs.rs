@@ -49,10 +49,11 @@ impl Authority {
     }
 
     /// An authority below this one; its leaves carry its certificate along.
-    pub(super) fn intermediate(&self, name: &str) -> Self {
-        let mut params = params(name);
+    pub(super) fn intermediate_with(&self, change: impl Fn(&mut CertificateParams)) -> Self {
+        let mut params = params("intermediate");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        change(&mut params);
         Self(CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &self.0).unwrap())
     }
 

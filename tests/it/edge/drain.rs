@@ -172,55 +172,6 @@ async fn closes_after(address: SocketAddr, bytes: &[u8]) -> (String, Duration) {
 }
 
 #[tokio::test]
-async fn slow_peers_are_cut_off() {
-    let world = World::new();
-    let limits = Limits {
-        handshake: Duration::from_millis(200),
-        header: Duration::from_millis(200),
-        idle: Duration::from_millis(1500),
-        ..Limits::default()
-    };
-    let tls = Running::start(&world, Start { limits: limits.clone(), ..Start::default() });
-    let plain = Running::start(&world, Start { plain: true, limits, ..Start::default() });
-    let soon = Duration::from_millis(150)..Duration::from_secs(1);
-    let (_, handshake) = closes_after(tls.direct, b"\x16\x03\x01").await;
-    assert!(soon.contains(&handshake), "{handshake:?}");
-    let (_, silent) = closes_after(plain.direct, b"").await;
-    assert!(soon.contains(&silent), "{silent:?}");
-    let (_, head) = closes_after(plain.direct, b"GET /healthz HTTP/1.1\r\nhost: x\r\n").await;
-    assert!(soon.contains(&head), "{head:?}");
-    // Between two requests there is more time; in the second head there is not.
-    let whole = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
-    let (answer, idle) = closes_after(plain.direct, whole).await;
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(idle >= Duration::from_millis(1400), "{idle:?}");
-
-    let mut stream = TcpStream::connect(plain.direct).await.unwrap();
-    stream.write_all(whole).await.unwrap();
-    sleep(Duration::from_millis(600)).await;
-    stream.write_all(b"GET /healthz HTTP/1.1\r\n").await.unwrap();
-    let start = Instant::now();
-    let mut rest = Vec::new();
-    let _ = timeout(Duration::from_secs(20), stream.read_to_end(&mut rest)).await.expect("never closed");
-    assert!(soon.contains(&start.elapsed()), "{:?}", start.elapsed());
-}
-
-#[tokio::test]
-async fn beyond_the_cap_connections_wait() {
-    let world = World::new();
-    let limits = Limits { connections: 2, ..Limits::default() };
-    let server = Running::start(&world, Start { plain: true, limits, ..Start::default() });
-    let first = TcpStream::connect(server.direct).await.unwrap();
-    let _second = TcpStream::connect(server.direct).await.unwrap();
-    let mut third = TcpStream::connect(server.direct).await.unwrap();
-    third.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-    let mut byte = [0];
-    assert!(timeout(Duration::from_millis(200), third.read(&mut byte)).await.is_err());
-    drop(first);
-    assert_eq!(timeout(Duration::from_secs(2), third.read(&mut byte)).await.unwrap().unwrap(), 1);
-}
-
-#[tokio::test]
 async fn a_thousand_groups_fit_into_the_head() {
     let world = World::new();
     let server = Running::start(&world, Start::default());
