@@ -31,9 +31,13 @@ type Cluster struct {
 	FrontProxy pki.Pair
 	Clients
 
-	binaries  string
-	keys      *keys
-	processes []*process.Process
+	binaries   string
+	keys       *keys
+	frontProxy *pki.Volume
+	apiServer  *process.Process
+	processes  []*process.Process
+
+	excuses excuses
 }
 
 // envtest logs by way of controller-runtime, which prints a stack if nobody has said where to.
@@ -79,7 +83,6 @@ func Start(ctx context.Context, directory string) (*Cluster, error) {
 	if c.keys, err = newKeys(directory); err != nil {
 		return nil, err
 	}
-	c.FrontProxy = c.keys.proxy
 	for _, step := range []func(context.Context) error{c.startEtcd, c.startAPIServer, c.startControllerManager} {
 		if err := step(ctx); err != nil {
 			return c, err

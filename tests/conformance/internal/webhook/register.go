@@ -22,6 +22,8 @@ const (
 	// MetricsPort is where it tells whether it is ready.
 	MetricsPort = 9402
 	version     = "v1alpha1"
+
+	endpointSlice = service + "-1"
 )
 
 // register makes the Service, its endpoints and the APIService. The Service has no selector, so its
@@ -40,7 +42,7 @@ func (d *Deployment) register(ctx context.Context) error {
 	number, ready := int32(Port), true
 	slice := &discoveryv1.EndpointSlice{
 		ObjectMeta: metav1.ObjectMeta{
-			Name:   service + "-1",
+			Name:   endpointSlice,
 			Labels: map[string]string{discoveryv1.LabelServiceName: service},
 		},
 		AddressType: discoveryv1.AddressTypeIPv4,
@@ -91,18 +93,10 @@ func (d *Deployment) Available(ctx context.Context) error {
 				return poll.Final(err)
 			}
 		}
-		found, err := services.Get(ctx, d.apiService(), metav1.GetOptions{})
-		if err != nil {
-			return err
+		condition, err := d.Condition(ctx)
+		if err == nil && condition.Status != apiregistration.ConditionTrue {
+			err = fmt.Errorf("%s: %s", condition.Reason, condition.Message)
 		}
-		for _, condition := range found.Status.Conditions {
-			if condition.Type == apiregistration.Available {
-				if condition.Status == apiregistration.ConditionTrue {
-					return nil
-				}
-				return fmt.Errorf("%s: %s", condition.Reason, condition.Message)
-			}
-		}
-		return fmt.Errorf("no condition %s yet", apiregistration.Available)
+		return err
 	})
 }
