@@ -34,6 +34,11 @@ func (d *Deployment) Trust(ctx context.Context, authorities ...*pki.Authority) e
 	return err
 }
 
+// Unregister takes the group out of the API server.
+func (d *Deployment) Unregister(ctx context.Context) error {
+	return d.clients.Aggregator.ApiregistrationV1().APIServices().Delete(ctx, d.apiService(), metav1.DeleteOptions{})
+}
+
 // SetReady says in the EndpointSlice whether the instances of these numbers get requests. One that does
 // not is there as a pod that is being deleted.
 func (d *Deployment) SetReady(ctx context.Context, ready bool, numbers ...int) error {
