@@ -2,7 +2,6 @@ package change
 
 import (
 	"context"
-	"time"
 
 	"cloudflare-webhook.test/conformance/internal/pki"
 	"cloudflare-webhook.test/conformance/internal/poll"
@@ -33,7 +32,7 @@ func rotateServing(ctx context.Context, l *load, name string) error {
 	if err := running.serve(pair); err != nil {
 		return err
 	}
-	err = poll.Until(ctx, "the new certificate", time.Minute, func(context.Context) error {
+	err = poll.Until(ctx, "the new certificate", patience, func(context.Context) error {
 		return everyInstance(func(address string) error { return shows(address, pair) })
 	})
 	if err != nil {

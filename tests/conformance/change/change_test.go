@@ -55,6 +55,13 @@ func TestAPIServer(t *testing.T) {
 		}
 		t.Logf("crash %t: ready after %.1f s; last failure %.1f s after that", crash, ready.Sub(gone).Seconds(), l.lastFailure().Sub(ready).Seconds())
 		crash = true
+		_, failed := l.counts()
+		if err := l.more(ctx, between); err != nil {
+			return err
+		}
+		if _, now := l.counts(); now > failed {
+			return fmt.Errorf("%d requests failed after %d in a row had been answered", now-failed, between)
+		}
 		return nil
 	})
 	if f.Failed == 0 {

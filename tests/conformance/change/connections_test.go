@@ -13,7 +13,6 @@ import (
 	"net/netip"
 	"os"
 	"strings"
-	"time"
 
 	"cloudflare-webhook.test/conformance/internal/pki"
 	"cloudflare-webhook.test/conformance/internal/poll"
@@ -76,7 +75,7 @@ func status(ctx context.Context, address string, proxy pki.Pair) (int, error) {
 // newConnections waits until the API server has opened connections to every instance that are not among
 // those before.
 func newConnections(ctx context.Context, before map[connection]bool) error {
-	return poll.Until(ctx, "new connections of the API server", 30*time.Second, func(context.Context) error {
+	return poll.Until(ctx, "new connections of the API server", patience, func(context.Context) error {
 		now, err := connections()
 		if err != nil {
 			return err

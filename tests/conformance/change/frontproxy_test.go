@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -56,7 +55,7 @@ func rotateFrontProxy(ctx context.Context, l *load, old *pki.Authority, name str
 
 // answered waits until every instance answers so to a front proxy with this certificate.
 func answered(ctx context.Context, proxy pki.Pair, want int) error {
-	return poll.Until(ctx, fmt.Sprintf("status %d for %s", want, proxy.CertFile), time.Minute, func(ctx context.Context) error {
+	return poll.Until(ctx, fmt.Sprintf("status %d for %s", want, proxy.CertFile), patience, func(ctx context.Context) error {
 		return everyInstance(func(address string) error {
 			got, err := status(ctx, address, proxy)
 			if err == nil && got != want {
@@ -73,7 +72,7 @@ func answered(ctx context.Context, proxy pki.Pair, want int) error {
 func forget(ctx context.Context, old *pki.Authority) error {
 	maps := running.Kube.CoreV1().ConfigMaps(metav1.NamespaceSystem)
 	const name = "extension-apiserver-authentication"
-	return poll.Until(ctx, "the old authority to be gone from "+name, time.Minute, func(ctx context.Context) error {
+	return poll.Until(ctx, "the old authority to be gone from "+name, patience, func(ctx context.Context) error {
 		found, err := maps.Get(ctx, name, metav1.GetOptions{})
 		if err != nil || !publishes(found, old) {
 			return err

@@ -126,7 +126,7 @@ func (l *load) counts() (answered, failed int) {
 // more waits until that many further requests have been answered.
 func (l *load) more(ctx context.Context, count int) error {
 	before, _ := l.counts()
-	return poll.Until(ctx, "further answers", time.Minute, func(context.Context) error {
+	return poll.Until(ctx, "further answers", patience, func(context.Context) error {
 		if now, _ := l.counts(); now < before+count {
 			return fmt.Errorf("%d of %d, failures so far: %s", now-before, count, l.worst())
 		}
@@ -137,7 +137,7 @@ func (l *load) more(ctx context.Context, count int) error {
 // calm waits until that many requests in a row have been answered.
 func (l *load) calm(ctx context.Context, count int) error {
 	answered, failed := l.counts()
-	return poll.Until(ctx, "the failures to end", time.Minute, func(context.Context) error {
+	return poll.Until(ctx, "the failures to end", patience, func(context.Context) error {
 		nowAnswered, nowFailed := l.counts()
 		if nowFailed != failed {
 			answered, failed = nowAnswered, nowFailed

@@ -14,6 +14,9 @@ import (
 	"cloudflare-webhook.test/conformance/internal/poll"
 )
 
+// patience is for what comes by itself; the API server looks at its files once a minute at least.
+const patience = 90 * time.Second
+
 // between is how many requests are answered between one change and the next.
 const between = 500
 
@@ -70,7 +73,7 @@ func namespace(ctx context.Context, title string) error {
 		return err
 	}
 	namespaces := running.Kube.CoreV1().Namespaces()
-	return poll.Until(ctx, "a namespace to be gone during: "+title, time.Minute, func(ctx context.Context) error {
+	return poll.Until(ctx, "a namespace to be gone during: "+title, patience, func(ctx context.Context) error {
 		// Again and again, for the API server may be away.
 		err := namespaces.Delete(ctx, name, metav1.DeleteOptions{})
 		switch {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	apidiscovery "k8s.io/api/apidiscovery/v2"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,6 +34,45 @@ func TestDiscovery(t *testing.T) {
 			t.Errorf("%s: %+v", deployment.Group, list.APIResources)
 		}
 	}
+}
+
+// TestAggregatedDiscovery finds it in the one document that newer clients ask for. An API server makes it
+// of what the program answers to v2 or, up to 1.29, to v2beta1.
+func TestAggregatedDiscovery(t *testing.T) {
+	const form = "application/json;g=apidiscovery.k8s.io;v=%s;as=APIGroupDiscoveryList"
+	rest := running.Kube.Discovery().RESTClient()
+	must(t, poll.Until(t.Context(), "the group to be current", time.Minute, func(ctx context.Context) error {
+		request := rest.Get().AbsPath("/apis").SetHeader("Accept", fmt.Sprintf(form+","+form, "v2", "v2beta1"))
+		content, err := request.DoRaw(ctx)
+		if err != nil {
+			return err
+		}
+		var list apidiscovery.APIGroupDiscoveryList
+		if err := json.Unmarshal(content, &list); err != nil || list.Kind != "APIGroupDiscoveryList" {
+			return poll.Final(fmt.Errorf("%w: %s", err, list.TypeMeta))
+		}
+		for _, deployment := range []*webhook.Deployment{running.one, running.two} {
+			if err := current(list.Items, deployment.Group); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+func current(groups []apidiscovery.APIGroupDiscovery, group string) error {
+	for _, found := range groups {
+		if found.Name != group {
+			continue
+		}
+		for _, version := range found.Versions {
+			if version.Freshness == apidiscovery.DiscoveryFreshnessCurrent && len(version.Resources) == 1 && version.Resources[0].Resource == webhook.Solver {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s: %+v", group, found.Versions)
+	}
+	return fmt.Errorf("%s is missing", group)
 }
 
 // TestNamespaceDeletion: an aggregated group whose discovery fails keeps every namespace of the cluster

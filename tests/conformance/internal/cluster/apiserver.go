@@ -98,7 +98,7 @@ func (c *Cluster) runAPIServer(ctx context.Context) error {
 		"--service-account-key-file=" + k.account.CertFile,
 		"--service-account-signing-key-file=" + k.account.KeyFile,
 	}, AggregationFlags(c.frontProxyFiles())...)
-	server, err := c.start("kube-apiserver", "kube-apiserver", nil, arguments...)
+	server, err := c.start("kube-apiserver", "kube-apiserver", nil, c.releaseFlags(arguments)...)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ type Cluster struct {
 	Clients
 
 	binaries   string
+	old        bool
 	keys       *keys
 	frontProxy *pki.Volume
 	apiServer  *process.Process
@@ -79,7 +80,7 @@ func Start(ctx context.Context, directory string) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{Directory: directory, binaries: binaries}
+	c := &Cluster{Directory: directory, binaries: binaries, old: os.Getenv("CMWC_OLD") != ""}
 	if c.keys, err = newKeys(directory); err != nil {
 		return nil, err
 	}
@@ -111,7 +112,7 @@ func Tails(directory string, lines int) string {
 
 // start runs one of the stack's programs under the name given.
 func (c *Cluster) start(name, program string, environment []string, arguments ...string) (*process.Process, error) {
-	running, err := process.Start(c.Directory, name, filepath.Join(c.binaries, program), environment, arguments...)
+	running, err := process.Start(c.Directory, name, filepath.Join(c.binaries, c.release(program)), environment, arguments...)
 	if err == nil {
 		c.processes = append(c.processes, running)
 	}

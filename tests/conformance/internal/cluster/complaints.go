@@ -43,7 +43,7 @@ func (c *Cluster) Complaints() ([]string, error) {
 		starts := append(entry.FindAllIndex(content, -1), []int{len(content)})
 		for n, start := range starts[:len(starts)-1] {
 			text := content[start[0]:starts[n+1][0]]
-			if complaint.Match(text) && !c.excuses.cover(string(text[1:min(len(text), 1+len(klogTime))])) {
+			if complaint.Match(text) && !conflict.Match(text) && !c.excuses.cover(string(text[1:min(len(text), 1+len(klogTime))])) {
 				all = append(all, name+": "+string(bytes.TrimSpace(text)))
 			}
 		}
@@ -69,3 +69,6 @@ var entry = regexp.MustCompile(`(?m)^[IWEF]\d{4} `)
 // complaint is an entry of severity warning, error or fatal that has to do with what an aggregated API
 // server tells about itself. (There is an API group named discovery.k8s.io.)
 var complaint = regexp.MustCompile(`(?is)^[WEF]\d{4} .*(openapi|discovery\b[^.]|discover |server APIs|v1alpha1\.)`)
+
+// conflict is what a controller says when somebody else has written its object meanwhile; it tries again.
+var conflict = regexp.MustCompile(`Operation cannot be fulfilled`)
