@@ -6,7 +6,9 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
-.PHONY: help build lint fmt clippy docs deny advisories test unit conformance fuzz hostile demo bench
+.PHONY: help build lint fmt clippy docs deny advisories test unit fuzz conformance change hostile demo bench
+
+.PHONY: help build lint fmt clippy docs deny advisories test unit fuzz conformance change hostile demo bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,8 +41,11 @@ test: unit fuzz conformance hostile ## Everything: Rust tests, emulator checklis
 unit: ## Rust tests of the program and of the emulator
 	cargo test --locked --workspace --exclude fuzz
 
-conformance: build ## cert-manager's conformance suite, and certificates through the real stack
+conformance: build ## cert-manager's conformance suite, certificates through the real stack, change under load
 	tests/conformance/run
+
+change: build ## Count failed requests while certificates, instances and the API server change; writes docs/change.json
+	CMWC_CHANGE_FIGURES=$(CURDIR)/docs/change.json tests/conformance/run change
 
 fuzz: ## Every fuzz target for FUZZ_SECONDS (10), or for FUZZ_RUNS inputs
 	tests/fuzz/run

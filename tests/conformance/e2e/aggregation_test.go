@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	apidiscovery "k8s.io/api/apidiscovery/v2"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -32,6 +34,45 @@ func TestDiscovery(t *testing.T) {
 			t.Errorf("%s: %+v", deployment.Group, list.APIResources)
 		}
 	}
+}
+
+// TestAggregatedDiscovery finds it in the one document that newer clients ask for. An API server makes it
+// of what the program answers to v2 or, up to 1.29, to v2beta1.
+func TestAggregatedDiscovery(t *testing.T) {
+	const form = "application/json;g=apidiscovery.k8s.io;v=%s;as=APIGroupDiscoveryList"
+	rest := running.Kube.Discovery().RESTClient()
+	must(t, poll.Until(t.Context(), "the group to be current", time.Minute, func(ctx context.Context) error {
+		request := rest.Get().AbsPath("/apis").SetHeader("Accept", fmt.Sprintf(form+","+form, "v2", "v2beta1"))
+		content, err := request.DoRaw(ctx)
+		if err != nil {
+			return err
+		}
+		var list apidiscovery.APIGroupDiscoveryList
+		if err := json.Unmarshal(content, &list); err != nil || list.Kind != "APIGroupDiscoveryList" {
+			return poll.Final(fmt.Errorf("%w: %s", err, list.TypeMeta))
+		}
+		for _, deployment := range []*webhook.Deployment{running.one, running.two} {
+			if err := current(list.Items, deployment.Group); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+func current(groups []apidiscovery.APIGroupDiscovery, group string) error {
+	for _, found := range groups {
+		if found.Name != group {
+			continue
+		}
+		for _, version := range found.Versions {
+			if version.Freshness == apidiscovery.DiscoveryFreshnessCurrent && len(version.Resources) == 1 && version.Resources[0].Resource == webhook.Solver {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s: %+v", group, found.Versions)
+	}
+	return fmt.Errorf("%s is missing", group)
 }
 
 // TestNamespaceDeletion: an aggregated group whose discovery fails keeps every namespace of the cluster
@@ -55,24 +96,30 @@ func TestNamespaceDeletion(t *testing.T) {
 
 // TestAuthorization asks an instance itself, past kube-apiserver, which would turn away most of these
 // requests before the program sees them: it must ask who may do this, and believe nobody but the front
-// proxy about who is asking.
+// proxy, and the API server about a token, about who is asking.
 func TestAuthorization(t *testing.T) {
 	proxy, err := tls.X509KeyPair(running.FrontProxy.Cert, running.FrontProxy.Key)
 	must(t, err)
 	certManager := fmt.Sprintf("system:serviceaccount:%s:%s", cluster.CertManager, cluster.CertManager)
+	allowed := token(t, cluster.Account{Namespace: "caller", Name: "allowed", Rules: []rbacv1.PolicyRule{webhook.CallerRole(running.one.Group)}})
+	other := token(t, cluster.Account{Namespace: "caller", Name: "other"})
 	for _, c := range []struct {
-		title       string
-		certificate *tls.Certificate
-		user        string
-		status      int
+		title  string
+		caller caller
+		status int
 	}{
-		{"cert-manager through the front proxy", &proxy, certManager, http.StatusCreated},
-		{"another through the front proxy", &proxy, "system:serviceaccount:default:other", http.StatusForbidden},
-		{"cert-manager by its own word", nil, certManager, http.StatusForbidden},
-		{"nobody", nil, "", http.StatusForbidden},
+		{"cert-manager through the front proxy", caller{certificate: &proxy, user: certManager}, http.StatusCreated},
+		{"another through the front proxy", caller{certificate: &proxy, user: "system:serviceaccount:default:other"}, http.StatusForbidden},
+		{"cert-manager by its own word", caller{user: certManager}, http.StatusForbidden},
+		{"nobody", caller{}, http.StatusForbidden},
+		{"an account that may, by its token", caller{token: allowed}, http.StatusCreated},
+		{"an account that may not, by its token", caller{token: other}, http.StatusForbidden},
+		{"a token with another's signature", caller{token: forge(allowed, other)}, http.StatusUnauthorized},
+		{"no token at all", caller{token: "none"}, http.StatusUnauthorized},
+		{"cert-manager by the word of an account that may not", caller{token: other, user: certManager}, http.StatusForbidden},
 	} {
 		t.Run(c.title, func(t *testing.T) {
-			status, answer := ask(t, c.certificate, c.user)
+			status, answer := ask(t, c.caller)
 			if status != c.status {
 				t.Errorf("status %d and not %d: %s", status, c.status, answer)
 			}
@@ -80,27 +127,43 @@ func TestAuthorization(t *testing.T) {
 	}
 }
 
-// ask sends the clean-up of a challenge that never was.
-func ask(t *testing.T, certificate *tls.Certificate, user string) (int, string) {
+// caller is what one shows of oneself.
+type caller struct {
+	certificate *tls.Certificate
+	user, token string
+}
+
+// token is one that the API server issued to the account.
+func token(t *testing.T, account cluster.Account) string {
 	t.Helper()
-	body, err := json.Marshal(map[string]any{"request": map[string]any{
-		"uid": "", "action": "CleanUp", "type": "dns-01", "dnsName": askedZone, "key": strings.Repeat("k", 43),
-		"resourceNamespace": cluster.CertManager, "resolvedFQDN": "_acme-challenge." + askedZone + ".", "resolvedZone": askedZone + ".",
-		"config": map[string]any{"apiTokenSecretRef": map[string]string{"name": secretName, "key": secretKey}},
-	}})
+	config, err := account.Create(t.Context(), running.Kube, running.Admin)
 	must(t, err)
+	return config.BearerToken
+}
+
+// forge puts the signature of one token under the claims of another.
+func forge(claims, signature string) string {
+	return claims[:strings.LastIndex(claims, ".")] + signature[strings.LastIndex(signature, "."):]
+}
+
+// ask sends the clean-up of a challenge that never was.
+func ask(t *testing.T, by caller) (int, string) {
+	t.Helper()
 	url := fmt.Sprintf("https://%s:%d/apis/%s/v1alpha1/%s", running.one.Addresses[0], webhook.Port, running.one.Group, webhook.Solver)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(cleanUpOfNothing(t)))
 	must(t, err)
 	request.Header.Set("Content-Type", "application/json")
-	if user != "" {
-		request.Header.Set("X-Remote-User", user)
+	if by.user != "" {
+		request.Header.Set("X-Remote-User", by.user)
 		request.Header.Add("X-Remote-Group", "system:authenticated")
+	}
+	if by.token != "" {
+		request.Header.Set("Authorization", "Bearer "+by.token)
 	}
 	// Whom we speak to is not the question here.
 	settings := &tls.Config{InsecureSkipVerify: true}
-	if certificate != nil {
-		settings.Certificates = []tls.Certificate{*certificate}
+	if by.certificate != nil {
+		settings.Certificates = []tls.Certificate{*by.certificate}
 	}
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: settings}}
 	defer client.CloseIdleConnections()

@@ -52,6 +52,7 @@ func kill(t *testing.T, zone string, names []string) {
 		}
 		return err
 	}))
+	up := running.Excuse()
 	running.one.Instances[0].Kill()
 	list, err := running.CertManager.AcmeV1().Challenges(namespace).List(t.Context(), metav1.ListOptions{})
 	must(t, err)
@@ -70,6 +71,7 @@ func kill(t *testing.T, zone string, names []string) {
 	}
 	must(t, running.one.StartInstance(t.Context(), 0, running.emulator.Cloudflare))
 	must(t, running.one.Available(t.Context()))
+	up()
 	ready(t, zone, 4*time.Minute)
 	verify(t, zone, names)
 	clean(t, zone, names)

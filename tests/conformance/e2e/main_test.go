@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -39,6 +40,10 @@ func run(m *testing.M) int {
 	} else {
 		fmt.Printf("stack up in %.1f s\n", time.Since(started).Seconds())
 		code = m.Run()
+		if complaints, err := running.Complaints(); err != nil || len(complaints) > 0 {
+			fmt.Fprintf(os.Stderr, "complaints about discovery or OpenAPI: %v\n%s\n", err, strings.Join(complaints, "\n"))
+			code = 1
+		}
 	}
 	// Tails before the end: what the programs say about being ended is of no interest.
 	tails := cluster.Tails(directory, 40)

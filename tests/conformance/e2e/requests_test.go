@@ -59,12 +59,18 @@ func TestRequests(t *testing.T) {
 func record(t *testing.T, names []string) map[string]recorder.Request {
 	t.Helper()
 	ctx := t.Context()
+	t.Cleanup(running.Excuse()) // the recorder has no OpenAPI, and leaves nothing behind at its address
 	deployment, err := webhook.New(ctx, running.Admin, running.Clients, running.Directory, recordedGroup, "webhook-recorded",
 		[]string{cluster.CertManager}, "10.20.0.31")
 	must(t, err)
 	server, err := recorder.Start(fmt.Sprintf("10.20.0.31:%d", webhook.Port), recordedGroup, webhook.Solver, deployment.Serving)
 	must(t, err)
 	t.Cleanup(server.Stop)
+	t.Cleanup(func() {
+		if err := deployment.Unregister(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
 	must(t, deployment.Available(ctx))
 	credulous, err := running.StartACME("pebble-credulous", 14100, emulator.Resolver, "PEBBLE_VA_ALWAYS_VALID=1")
 	must(t, err)

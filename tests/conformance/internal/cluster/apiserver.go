@@ -65,6 +65,25 @@ func (c *Cluster) startEtcd(ctx context.Context) error {
 
 func (c *Cluster) startAPIServer(ctx context.Context) error {
 	k := c.keys
+	if err := c.SetFrontProxy(k.proxy, k.frontProxy); err != nil {
+		return err
+	}
+	c.Admin = &rest.Config{
+		Host: "https://" + apiAddress,
+		// A test's client must never be what the test waits for.
+		QPS: 200, Burst: 400,
+		TLSClientConfig: rest.TLSClientConfig{CAData: k.server.PEM, CertData: k.admin.Cert, KeyData: k.admin.Key},
+	}
+	var err error
+	if c.Clients, err = NewClients(c.Admin); err != nil {
+		return err
+	}
+	return c.runAPIServer(ctx)
+}
+
+// runAPIServer starts the process and waits until it is ready.
+func (c *Cluster) runAPIServer(ctx context.Context) error {
+	k := c.keys
 	arguments := append([]string{
 		"--etcd-servers=http://" + etcdAddress,
 		"--bind-address=127.0.0.1", "--secure-port=6443",
@@ -78,20 +97,12 @@ func (c *Cluster) startAPIServer(ctx context.Context) error {
 		"--service-account-issuer=https://" + apiAddress + "/",
 		"--service-account-key-file=" + k.account.CertFile,
 		"--service-account-signing-key-file=" + k.account.KeyFile,
-	}, AggregationFlags(k.frontProxy.File, k.proxy)...)
-	server, err := c.start("kube-apiserver", "kube-apiserver", nil, arguments...)
+	}, AggregationFlags(c.frontProxyFiles())...)
+	server, err := c.start("kube-apiserver", "kube-apiserver", nil, c.releaseFlags(arguments)...)
 	if err != nil {
 		return err
 	}
-	c.Admin = &rest.Config{
-		Host: "https://" + apiAddress,
-		// A test's client must never be what the test waits for.
-		QPS: 200, Burst: 400,
-		TLSClientConfig: rest.TLSClientConfig{CAData: k.server.PEM, CertData: k.admin.Cert, KeyData: k.admin.Key},
-	}
-	if c.Clients, err = NewClients(c.Admin); err != nil {
-		return err
-	}
+	c.apiServer = server
 	// /readyz includes the hook that writes the bootstrap roles and the ConfigMap
 	// extension-apiserver-authentication.
 	return poll.Until(ctx, "kube-apiserver to be ready", startup, func(ctx context.Context) error {

@@ -31,9 +31,14 @@ type Cluster struct {
 	FrontProxy pki.Pair
 	Clients
 
-	binaries  string
-	keys      *keys
-	processes []*process.Process
+	binaries   string
+	old        bool
+	keys       *keys
+	frontProxy *pki.Volume
+	apiServer  *process.Process
+	processes  []*process.Process
+
+	excuses excuses
 }
 
 // envtest logs by way of controller-runtime, which prints a stack if nobody has said where to.
@@ -75,11 +80,10 @@ func Start(ctx context.Context, directory string) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{Directory: directory, binaries: binaries}
+	c := &Cluster{Directory: directory, binaries: binaries, old: os.Getenv("CMWC_OLD") != ""}
 	if c.keys, err = newKeys(directory); err != nil {
 		return nil, err
 	}
-	c.FrontProxy = c.keys.proxy
 	for _, step := range []func(context.Context) error{c.startEtcd, c.startAPIServer, c.startControllerManager} {
 		if err := step(ctx); err != nil {
 			return c, err
@@ -108,7 +112,7 @@ func Tails(directory string, lines int) string {
 
 // start runs one of the stack's programs under the name given.
 func (c *Cluster) start(name, program string, environment []string, arguments ...string) (*process.Process, error) {
-	running, err := process.Start(c.Directory, name, filepath.Join(c.binaries, program), environment, arguments...)
+	running, err := process.Start(c.Directory, name, filepath.Join(c.binaries, c.release(program)), environment, arguments...)
 	if err == nil {
 		c.processes = append(c.processes, running)
 	}

@@ -25,7 +25,7 @@ var certManagerRules = []rbacv1.PolicyRule{
 // InstallCRDs makes cert-manager's types known; build put them beside the binaries.
 func (c *Cluster) InstallCRDs() error {
 	_, err := envtest.InstallCRDs(c.Admin, envtest.CRDInstallOptions{
-		Paths:              []string{filepath.Join(filepath.Dir(c.binaries), "crds")},
+		Paths:              []string{filepath.Join(filepath.Dir(c.binaries), c.release("crds"))},
 		ErrorIfPathMissing: true,
 	})
 	return err

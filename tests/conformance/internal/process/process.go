@@ -58,9 +58,12 @@ func (p *Process) Running() error {
 }
 
 // Stop asks the program to end and insists after Grace.
-func (p *Process) Stop() {
+func (p *Process) Stop() { p.End(Grace) }
+
+// End asks the program to end and insists after the time given.
+func (p *Process) End(grace time.Duration) {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	overdue := time.AfterFunc(Grace, func() { _ = p.cmd.Process.Kill() })
+	overdue := time.AfterFunc(grace, func() { _ = p.cmd.Process.Kill() })
 	defer overdue.Stop()
 	<-p.done
 }

@@ -5,7 +5,6 @@ package webhook
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"time"
 
@@ -28,6 +27,8 @@ type Deployment struct {
 	Instances []*Instance
 	// Serving is the certificate that the API server expects.
 	Serving pki.Pair
+	// Flags are given to each instance on top of those that every installation needs.
+	Flags []string
 
 	clients    cluster.Clients
 	directory  string
@@ -47,8 +48,7 @@ func New(ctx context.Context, admin *rest.Config, clients cluster.Clients, direc
 	if d.authority, err = pki.NewAuthority(directory, namespace+"-serving-ca"); err != nil {
 		return nil, err
 	}
-	host := fmt.Sprintf("%s.%s.svc", service, namespace)
-	if d.Serving, err = d.authority.Issue(namespace+"-serving", pki.Leaf{Name: host, Hosts: []string{host}}); err != nil {
+	if d.Serving, err = d.authority.Issue(namespace+"-serving", pki.Leaf{Name: d.Host(), Hosts: []string{d.Host()}}); err != nil {
 		return nil, err
 	}
 	identity, err := account(ctx, clients, namespace, secrets)

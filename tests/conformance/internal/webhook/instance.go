@@ -55,7 +55,7 @@ func (d *Deployment) StartInstance(ctx context.Context, number int, cloudflare C
 		return err
 	}
 	address := d.Addresses[number]
-	arguments := []string{
+	arguments := append([]string{
 		"serve",
 		"--group-name=" + d.Group,
 		"--solver-name=" + Solver,
@@ -71,7 +71,7 @@ func (d *Deployment) StartInstance(ctx context.Context, number int, cloudflare C
 		fmt.Sprintf("--metrics-bind-address=%s:%d", address, MetricsPort),
 		"--log-level=info,cert_manager_webhook_cloudflare=debug",
 		"--log-format=json",
-	}
+	}, d.Flags...)
 	running, err := process.Start(d.directory, fmt.Sprintf("%s-%d", d.Namespace, number+1), binary, nil, arguments...)
 	if err != nil {
 		return err

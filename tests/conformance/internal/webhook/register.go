@@ -17,17 +17,20 @@ import (
 const (
 	service     = "cert-manager-webhook-cloudflare"
 	servicePort = 443
+	portName    = "https"
 	// Port is where an instance serves the aggregated API.
 	Port = 8443
 	// MetricsPort is where it tells whether it is ready.
 	MetricsPort = 9402
 	version     = "v1alpha1"
+
+	endpointSlice = service + "-1"
 )
 
 // register makes the Service, its endpoints and the APIService. The Service has no selector, so its
 // endpoints are ours to write.
 func (d *Deployment) register(ctx context.Context) error {
-	core, portName := d.clients.Kube, "https"
+	core := d.clients.Kube
 	_, err := core.CoreV1().Services(d.Namespace).Create(ctx, &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: service},
 		Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{
@@ -37,14 +40,14 @@ func (d *Deployment) register(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("service: %w", err)
 	}
-	number, ready := int32(Port), true
+	name, number, ready := portName, int32(Port), true
 	slice := &discoveryv1.EndpointSlice{
 		ObjectMeta: metav1.ObjectMeta{
-			Name:   service + "-1",
+			Name:   endpointSlice,
 			Labels: map[string]string{discoveryv1.LabelServiceName: service},
 		},
 		AddressType: discoveryv1.AddressTypeIPv4,
-		Ports:       []discoveryv1.EndpointPort{{Name: &portName, Port: &number}},
+		Ports:       []discoveryv1.EndpointPort{{Name: &name, Port: &number}},
 	}
 	for _, address := range d.Addresses {
 		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{
@@ -54,6 +57,9 @@ func (d *Deployment) register(ctx context.Context) error {
 	}
 	if _, err := core.DiscoveryV1().EndpointSlices(d.Namespace).Create(ctx, slice, metav1.CreateOptions{}); err != nil {
 		return fmt.Errorf("endpoints: %w", err)
+	}
+	if err := d.registerEndpoints(ctx); err != nil {
+		return fmt.Errorf("endpoints in the old form: %w", err)
 	}
 	port := int32(servicePort)
 	_, err = d.clients.Aggregator.ApiregistrationV1().APIServices().Create(ctx, &apiregistration.APIService{
@@ -71,6 +77,19 @@ func (d *Deployment) register(ctx context.Context) error {
 		return fmt.Errorf("APIService: %w", err)
 	}
 	return nil
+}
+
+// registerEndpoints writes the endpoints in the form in which older API servers look for them.
+func (d *Deployment) registerEndpoints(ctx context.Context) error {
+	subset := corev1.EndpointSubset{Ports: []corev1.EndpointPort{{Name: portName, Port: Port}}}
+	for _, address := range d.Addresses {
+		subset.Addresses = append(subset.Addresses, corev1.EndpointAddress{IP: address})
+	}
+	_, err := d.clients.Kube.CoreV1().Endpoints(d.Namespace).Create(ctx, &corev1.Endpoints{
+		ObjectMeta: metav1.ObjectMeta{Name: service},
+		Subsets:    []corev1.EndpointSubset{subset},
+	}, metav1.CreateOptions{})
+	return err
 }
 
 func (d *Deployment) apiService() string { return version + "." + d.Group }
@@ -91,18 +110,10 @@ func (d *Deployment) Available(ctx context.Context) error {
 				return poll.Final(err)
 			}
 		}
-		found, err := services.Get(ctx, d.apiService(), metav1.GetOptions{})
-		if err != nil {
-			return err
+		condition, err := d.Condition(ctx)
+		if err == nil && condition.Status != apiregistration.ConditionTrue {
+			err = fmt.Errorf("%s: %s", condition.Reason, condition.Message)
 		}
-		for _, condition := range found.Status.Conditions {
-			if condition.Type == apiregistration.Available {
-				if condition.Status == apiregistration.ConditionTrue {
-					return nil
-				}
-				return fmt.Errorf("%s: %s", condition.Reason, condition.Message)
-			}
-		}
-		return fmt.Errorf("no condition %s yet", apiregistration.Available)
+		return err
 	})
 }
