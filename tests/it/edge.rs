@@ -12,5 +12,6 @@ mod certs;
 mod contract;
 mod discovery;
 mod drain;
+mod openapi;
 mod tls;
 mod world;
