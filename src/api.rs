@@ -31,7 +31,9 @@ mod accept;
 mod access;
 mod challenge;
 mod discovery;
+mod document;
 pub(crate) mod metrics;
+mod openapi;
 pub(crate) mod probe;
 pub(crate) mod route;
 pub(crate) mod status;
@@ -39,6 +41,7 @@ mod wire;
 
 use self::access::{InFlight, Path};
 use self::discovery::Discovery;
+use self::openapi::OpenApi;
 use self::probe::Reasons;
 use self::route::Route;
 
@@ -78,6 +81,7 @@ pub struct Parts<A, T, S> {
 pub fn router<A: Authorizer, T: TokenReviewer, S: Answer>(parts: Parts<A, T, S>) -> Router {
     let api = Arc::new(Api {
         discovery: Discovery::new(&parts.group, &parts.solver_name),
+        openapi: OpenApi::new(&parts.group, &parts.solver_name),
         in_flight: InFlight::new(),
         group: parts.group,
         solver_name: parts.solver_name,
@@ -106,6 +110,7 @@ struct Api<A, T, S> {
     health: Health,
     registry: Arc<Registry>,
     discovery: Discovery,
+    openapi: OpenApi,
     in_flight: InFlight,
 }
 
@@ -124,6 +129,9 @@ async fn dispatch<A: Authorizer, T: TokenReviewer, S: Answer>(
         (Route::Version, &Method::GET) => api.discovery.version(),
         // These don't look at the method, as there.
         (Route::Index, _) => api.discovery.index(),
+        (Route::OpenApiV2, _) => api.openapi.v2(request.headers()),
+        (Route::OpenApiV3Index, _) => api.openapi.v3_index(request.headers()),
+        (Route::OpenApiV3, _) => api.openapi.v3(request.headers(), query),
         (Route::Metrics, _) => metrics::page(&api.registry),
         (Route::Probe(probe, check), _) => {
             probe::page(probe, check.as_deref(), query, &api.health, Reasons::Withheld)

@@ -41,6 +41,11 @@ pub(super) fn forms(headers: &HeaderMap) -> Vec<Form> {
     clauses.into_iter().map(|(_, form)| form).collect()
 }
 
+/// Whether JSON as such is among them.
+pub(super) fn reads_json(headers: &HeaderMap) -> bool {
+    forms(headers).contains(&Form::Plain)
+}
+
 fn parse(clause: &str) -> Option<(f32, Form)> {
     let mut parts = clause.split(';').map(str::trim);
     let media = parts.next()?;

@@ -5,15 +5,13 @@
 //! Sources: `pkg/endpoints/discovery/` of `k8s.io/apiserver`; who asks for what:
 //! `pkg/apiserver/handler_discovery.go` and `pkg/controllers/status/remote/` of `k8s.io/kube-aggregator`.
 
-use std::fmt::Write;
-
-use aws_lc_rs::digest;
 use axum::body::{Body, Bytes};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderValue, Response};
 use serde_json::{Value, json};
 
 use super::accept::{Aggregated, Form, forms};
+use super::document::Document;
 use super::status;
 use super::wire::{GROUP, KIND, VERSION};
 
@@ -27,14 +25,6 @@ pub(super) struct Discovery {
     v2: Document,
     v2beta1: Document,
     version: Bytes,
-}
-
-/// An aggregated document and its tag.
-#[derive(Debug)]
-struct Document {
-    body: Bytes,
-    etag: HeaderValue,
-    content_type: HeaderValue,
 }
 
 impl Discovery {
@@ -51,6 +41,9 @@ impl Discovery {
             "/healthz",
             "/livez",
             "/metrics",
+            "/openapi/v2",
+            "/openapi/v3",
+            &format!("/openapi/v3/apis/{group_version}"),
             "/readyz",
             "/version",
         ];
@@ -72,8 +65,8 @@ impl Discovery {
                     "verbs": ["create"],
                 }],
             })),
-            v2: Document::new("v2", group, solver),
-            v2beta1: Document::new("v2beta1", group, solver),
+            v2: aggregated("v2", group, solver),
+            v2beta1: aggregated("v2beta1", group, solver),
             version: bytes(&build()),
         }
     }
@@ -87,8 +80,8 @@ impl Discovery {
     /// is to be taken for broken.
     pub(super) fn groups(&self, headers: &HeaderMap) -> Response<Body> {
         let mut response = match forms(headers).first() {
-            Some(Form::Aggregated(Aggregated::V2)) => self.v2.respond(headers),
-            Some(Form::Aggregated(Aggregated::V2Beta1)) => self.v2beta1.respond(headers),
+            Some(Form::Aggregated(Aggregated::V2)) => public(&self.v2, headers),
+            Some(Form::Aggregated(Aggregated::V2Beta1)) => public(&self.v2beta1, headers),
             Some(Form::Plain) | None => status::json(self.groups.clone()),
         };
         response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
@@ -111,54 +104,36 @@ impl Discovery {
     }
 }
 
-impl Document {
-    fn new(version: &str, group: &str, solver: &str) -> Self {
-        let body = bytes(&json!({
-            "kind": "APIGroupDiscoveryList",
-            "apiVersion": format!("apidiscovery.k8s.io/{version}"),
-            "metadata": {},
-            "items": [{
-                "metadata": { "name": group },
-                "versions": [{
-                    "version": VERSION,
-                    "freshness": "Current",
-                    "resources": [{
-                        "resource": solver,
-                        // Never absent: an old client-go dereferences it.
-                        "responseKind": { "group": GROUP, "version": VERSION, "kind": KIND },
-                        "scope": "Cluster",
-                        "singularResource": KIND,
-                        "verbs": ["create"],
-                    }],
-                }],
-            }],
-        }));
-        let media = format!("application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList");
-        Self { etag: header(&etag(&body)), content_type: header(&media), body }
-    }
-
-    fn respond(&self, headers: &HeaderMap) -> Response<Body> {
-        let mut response = if headers.get(IF_NONE_MATCH) == Some(&self.etag) {
-            status::not_modified()
-        } else {
-            let mut response = status::json(self.body.clone());
-            response.headers_mut().insert(CONTENT_TYPE, self.content_type.clone());
-            response
-        };
-        response.headers_mut().insert(ETAG, self.etag.clone());
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public"));
-        response
-    }
+/// `pkg/endpoints/discovery/aggregated/handler.go`
+fn public(document: &Document, headers: &HeaderMap) -> Response<Body> {
+    let mut response = document.respond(headers);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public"));
+    response
 }
 
-/// The SHA-512 digest of the document, in quotes (`pkg/endpoints/discovery/aggregated/etag.go`).
-fn etag(body: &[u8]) -> String {
-    let mut etag = String::from("\"");
-    for byte in digest::digest(&digest::SHA512, body).as_ref() {
-        // Writing to a String does not fail.
-        let _ = write!(etag, "{byte:02X}");
-    }
-    etag + "\""
+fn aggregated(version: &str, group: &str, solver: &str) -> Document {
+    let media = format!("application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList");
+    let list = json!({
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": format!("apidiscovery.k8s.io/{version}"),
+        "metadata": {},
+        "items": [{
+            "metadata": { "name": group },
+            "versions": [{
+                "version": VERSION,
+                "freshness": "Current",
+                "resources": [{
+                    "resource": solver,
+                    // Never absent: an old client-go dereferences it.
+                    "responseKind": { "group": GROUP, "version": VERSION, "kind": KIND },
+                    "scope": "Cluster",
+                    "singularResource": KIND,
+                    "verbs": ["create"],
+                }],
+            }],
+        }],
+    });
+    Document::new(&list, &media)
 }
 
 /// `pkg/version/types.go` of `k8s.io/apimachinery`; the Go parts of it are empty.
@@ -184,9 +159,4 @@ fn with_kind(kind: &str, mut object: Value) -> Value {
 
 fn bytes(document: &Value) -> Bytes {
     document.to_string().into()
-}
-
-/// The texts are this file's own and the validated group's: visible ASCII.
-fn header(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
 }

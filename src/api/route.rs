@@ -24,6 +24,12 @@ pub(super) enum Route {
     Nothing,
     /// `/livez`, `/readyz`, `/healthz` and one of its checks.
     Probe(Probe, Option<String>),
+    /// `/openapi/v2`
+    OpenApiV2,
+    /// `/openapi/v3`
+    OpenApiV3Index,
+    /// `/openapi/v3/apis/GROUP/v1alpha1`
+    OpenApiV3,
     /// `/version`
     Version,
     /// `/metrics`
@@ -54,6 +60,9 @@ impl Route {
             ["apis", g, "v1alpha1"] if *g == group => Self::Resources,
             ["apis", g, "v1alpha1", s] if *g == group && *s == solver => Self::Challenges,
             ["apis", g, ..] if *g == group => Self::Nothing,
+            ["openapi", "v2"] => Self::OpenApiV2,
+            ["openapi", "v3"] => Self::OpenApiV3Index,
+            ["openapi", "v3", "apis", g, "v1alpha1"] if *g == group => Self::OpenApiV3,
             ["version"] => Self::Version,
             ["metrics"] => Self::Metrics,
             [first, rest @ ..] => match Probe::by_name(first) {

@@ -115,6 +115,13 @@ pub(super) fn method_not_allowed() -> Response<Body> {
     failure(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message, Some(Details::default()))
 }
 
+/// The caller reads nothing that there is. As there, without a word.
+pub(super) fn not_acceptable() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NOT_ACCEPTABLE;
+    response
+}
+
 /// A challenge that never reaches the solver.
 pub(super) fn refused(refusal: &Refusal) -> Response<Body> {
     let (code, reason, message) = match refusal {

@@ -13,5 +13,6 @@ mod contract;
 mod discovery;
 mod drain;
 mod hostile;
+mod openapi;
 mod tls;
 mod world;
