@@ -38,6 +38,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("k8s_openapi", &["cluster"]),
     ("kube", &["cluster"]),
     ("reqwest", &["cloudflare"]),
+    ("serde_saphyr", &["api"]),
     ("tokio_rustls", &["server"]),
     ("anyhow", &["app", "main"]),
 ];

@@ -12,6 +12,8 @@ mod certs;
 mod contract;
 mod discovery;
 mod drain;
+mod negotiation;
 mod openapi;
+mod payload;
 mod tls;
 mod world;
