@@ -14,13 +14,20 @@ pub(super) fn id(headers: &HeaderMap) -> HeaderValue {
     if let Some(id) = headers.get(ID).filter(|id| !id.is_empty()) {
         return id.clone();
     }
-    let mut bytes = [0; 16];
+    let mut bytes = [0_u8; 16];
     // Without randomness the id is of no use to anybody, but the request is.
     let _ = rand::fill(&mut bytes);
-    let mut id = u128::from_be_bytes(bytes);
-    id = (id & !(0xf << 76)) | (0x4 << 76);
-    id = (id & !(0x3 << 62)) | (0x2 << 62);
-    let hex = format!("{id:032x}");
-    let uuid = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-");
-    HeaderValue::from_str(&uuid).unwrap_or(HeaderValue::from_static(""))
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let mut text = [b'-'; 36];
+    let mut at = 0;
+    for (index, byte) in bytes.into_iter().enumerate() {
+        at += usize::from(matches!(index, 4 | 6 | 8 | 10));
+        text[at] = HEX[usize::from(byte >> 4)];
+        text[at + 1] = HEX[usize::from(byte & 0xf)];
+        at += 2;
+    }
+    HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static(""))
 }
+
+const HEX: [u8; 16] = *b"0123456789abcdef";
