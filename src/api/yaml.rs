@@ -26,7 +26,8 @@ fn options() -> Options {
         max_aliases: ALIASES,
         max_anchors: ALIASES,
         max_recorded_anchor_events: NODES,
-        max_recorded_anchor_bytes: ANCHORED,
+        max_recorded_anchor_bytes: BYTES,
+        max_total_scalar_bytes: BYTES,
         max_depth: DEPTH,
         flow_nesting_limit: DEPTH,
         max_documents: 1,
@@ -45,7 +46,8 @@ fn options() -> Options {
 
 const NODES: usize = 50_000;
 const ALIASES: usize = 1000;
-const ANCHORED: usize = 1024 * 1024;
+/// A body may have 3 MiB.
+const BYTES: usize = 4 * 1024 * 1024;
 /// As `serde_json`.
 const DEPTH: usize = 128;
 
@@ -68,8 +70,8 @@ mod tests {
         }
         assert!(value(&bomb).is_err());
         let long = "x".repeat(100_000);
-        let copies = vec!["*a"; 900].join(",");
-        assert!(value(&format!("a: &a {long}\nb: [{copies}]")).is_err());
+        let copies = |count: usize| format!("a: &a {long}\nb: [{}]", vec!["*a"; count].join(","));
+        assert!(value(&copies(30)).is_ok() && value(&copies(50)).is_err());
         assert!(value(&"[".repeat(1 << 20)).is_err());
         assert!(value(&format!("[{}]", "1,".repeat(NODES))).is_err());
         assert!(value("a: &x [1]\nb: *x\nc: {<<: {d: 1}}").is_ok());
