@@ -5,25 +5,30 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, RawQuery};
 use axum::routing::get;
+use http::HeaderMap;
 use prometheus_client::registry::Registry;
 
 use crate::api::probe::{self, Reasons};
+use crate::api::query::Query;
 use crate::api::route::Probe;
 use crate::api::{metrics, status};
 use crate::health::Health;
 
 /// `/livez`, `/readyz` (with the reason why not), their checks one by one, and `/metrics`.
 pub fn router(health: &Health, registry: Arc<Registry>) -> Router {
-    let metrics = get(move || async move { metrics::page(&registry) });
+    let metrics = get(move |headers: HeaderMap| async move { metrics::page(&registry, &headers) });
     let mut router = Router::new().route("/metrics", metrics);
     for probe in [Probe::Livez, Probe::Readyz, Probe::Healthz] {
         let name = probe.name();
         let (all, one) = (health.clone(), health.clone());
         let whole = get(move |RawQuery(query): RawQuery| async move {
-            probe::page(probe, None, query.as_deref(), &all, Reasons::Shown)
+            let query = Query::parse(query.as_deref());
+            probe::page(probe, None, &query, &all, Reasons::Shown).unwrap_or_else(status::page_not_found)
         });
         let part = get(move |Path(check): Path<String>| async move {
-            probe::page(probe, Some(&check), None, &one, Reasons::Shown)
+            let none = Query::default();
+            probe::page(probe, Some(&check), &none, &one, Reasons::Shown)
+                .unwrap_or_else(status::page_not_found)
         });
         router = router.route(&format!("/{name}"), whole).route(&format!("/{name}/{{check}}"), part);
     }

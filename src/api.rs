@@ -1,48 +1,57 @@
-//! The HTTP contract of an aggregated API server: layers, then one look at the path.
+//! The HTTP contract of an aggregated API server, in one walk: what is asked, who asks, may they, the answer.
 //!
-//! Order of the layers, outermost first: every answer gets its headers, a panic is the end of its request alone, the
-//! door (`access`), the route. The path is matched here, not by axum's router: authorization and routing must read
-//! it in the same way, and a path of ours that leads nowhere is a `metav1.Status`, another one is not.
+//! The path is matched here, not by axum's router: authorization and routing must read it in the same way, and a path
+//! of ours that leads nowhere is a `metav1.Status`, another one is not.
 
-use std::any::Any;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::rand;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Extension, Request, State};
-use axum::middleware::{self, Next};
-use http::header::CACHE_CONTROL;
-use http::{HeaderMap, HeaderValue, Method, Response};
+use axum::extract::{Request, State};
+use futures::FutureExt;
+use http::header::{CACHE_CONTROL, CONNECTION};
+use http::request::Parts as Head;
+use http::{HeaderValue, Method, Response, Version};
 use prometheus_client::registry::Registry;
 use tokio_util::task::TaskTracker;
-use tower_http::catch_panic::CatchPanicLayer;
 use tracing::error;
 
-use crate::access::{Access, Authorizer, TokenReviewer};
+use crate::access::{Access, Authorizer, Identity, TokenReviewer, token};
 use crate::challenge::ChallengeRequest;
 use crate::deadline::Deadline;
 use crate::health::Health;
 use crate::solver::error::Error;
 
-mod accept;
 mod access;
+mod audit;
 mod challenge;
 mod discovery;
 mod document;
+mod failure;
+mod fields;
+mod media;
 pub(crate) mod metrics;
 mod openapi;
+mod options;
 pub(crate) mod probe;
+pub(crate) mod query;
+mod quote;
 pub(crate) mod route;
 pub(crate) mod status;
+mod warning;
 mod wire;
+mod yaml;
 
-use self::access::{InFlight, Path};
+use self::access::InFlight;
 use self::discovery::Discovery;
+use self::failure::Failure;
+use self::media::Reader;
 use self::openapi::OpenApi;
 use self::probe::Reasons;
+use self::query::Query;
 use self::route::Route;
 
 /// The solver, as seen from here.
@@ -92,12 +101,7 @@ pub fn router<A: Authorizer, T: TokenReviewer, S: Answer>(parts: Parts<A, T, S>)
         health: parts.health,
         registry: parts.registry,
     });
-    Router::new()
-        .fallback(dispatch::<A, T, S>)
-        .layer(middleware::from_fn_with_state(Arc::clone(&api), access::admit::<A, T, S>))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(stamp))
-        .with_state(api)
+    Router::new().fallback(serve::<A, T, S>).with_state(api)
 }
 
 struct Api<A, T, S> {
@@ -114,62 +118,101 @@ struct Api<A, T, S> {
     in_flight: InFlight,
 }
 
-async fn dispatch<A: Authorizer, T: TokenReviewer, S: Answer>(
+/// Answers a request. A panic is the end of this one alone; what it was is for the panic hook to log.
+async fn serve<A: Authorizer, T: TokenReviewer, S: Answer>(
     State(api): State<Arc<Api<A, T, S>>>,
-    Extension(Path(path)): Extension<Path>,
     request: Request,
 ) -> Response<Body> {
-    let query = request.uri().query();
-    let route = Route::of(&path, &api.group, &api.solver_name);
-    match (route, request.method()) {
-        (Route::Challenges, &Method::POST) => challenge::create(&api, request).await,
-        (Route::Groups, &Method::GET) => api.discovery.groups(request.headers()),
-        (Route::Group, &Method::GET) => api.discovery.group(),
-        (Route::Resources, &Method::GET) => api.discovery.resources(),
-        (Route::Version, &Method::GET) => api.discovery.version(),
-        // These don't look at the method, as there.
-        (Route::Index, _) => api.discovery.index(),
-        (Route::OpenApiV2, _) => api.openapi.v2(request.headers()),
-        (Route::OpenApiV3Index, _) => api.openapi.v3_index(request.headers()),
-        (Route::OpenApiV3, _) => api.openapi.v3(request.headers(), query),
-        (Route::Metrics, _) => metrics::page(&api.registry),
-        (Route::Probe(probe, check), _) => {
-            probe::page(probe, check.as_deref(), query, &api.health, Reasons::Withheld)
-        }
-        (Route::Nothing, _) => status::not_found(),
-        (Route::Unknown, _) => status::page_not_found(),
-        _ => status::method_not_allowed(),
-    }
-}
-
-/// What it was is for the panic hook to log; this says whose end it was.
-fn panicked(_: Box<dyn Any + Send>) -> Response<Body> {
-    error!("a request has panicked");
-    status::panicked()
-}
-
-/// The headers of every answer: `pkg/endpoints/filters/audit_init.go` and `cachecontrol.go`.
-async fn stamp(request: Request, next: Next) -> Response<Body> {
-    let audit_id = audit_id(request.headers());
-    let mut response = next.run(request).await;
+    let audit_id = audit::id(request.headers());
+    let answered = AssertUnwindSafe(answer(&api, request)).catch_unwind().await;
+    let mut response = answered.unwrap_or_else(|_| {
+        error!("a request has panicked");
+        status::panicked()
+    });
+    // Of every answer: `pkg/endpoints/filters/audit_init.go` and `cachecontrol.go`.
     let headers = response.headers_mut();
-    headers.insert(status::AUDIT_ID, audit_id);
+    headers.insert(audit::ID, audit_id);
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
     response
 }
 
-/// The caller's, or a random UUID ([RFC 9562 §5.4](https://www.rfc-editor.org/rfc/rfc9562#section-5.4)).
-fn audit_id(headers: &HeaderMap) -> HeaderValue {
-    if let Some(id) = headers.get(status::AUDIT_ID).filter(|id| !id.is_empty()) {
-        return id.clone();
-    }
-    let mut bytes = [0; 16];
-    // Without randomness the id is of no use to anybody, but the request is.
-    let _ = rand::fill(&mut bytes);
-    let mut id = u128::from_be_bytes(bytes);
-    id = (id & !(0xf << 76)) | (0x4 << 76);
-    id = (id & !(0x3 << 62)) | (0x2 << 62);
-    let hex = format!("{id:032x}");
-    let uuid = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-");
-    HeaderValue::from_str(&uuid).unwrap_or(HeaderValue::from_static(""))
+/// What is asked, as far as the head of the request tells.
+struct Asked {
+    path: String,
+    query: Query,
+    reader: Reader,
+    /// The time for it.
+    budget: Duration,
 }
+
+async fn answer<A: Authorizer, T: TokenReviewer, S: Answer>(
+    api: &Api<A, T, S>,
+    request: Request,
+) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let query = Query::parse(head.uri.query());
+    let reader = Reader::of(&head.headers, &query);
+    let asked = match read(head.uri.path(), &query, api.request_deadline) {
+        Ok((path, budget)) => Asked { path, query, reader, budget },
+        Err(failure) => return failure.render(&reader),
+    };
+    let identity = access::identify(api, &head).await;
+    let known = identity.as_ref().is_ok_and(|identity| !identity.is_anonymous());
+    let answered = match identity {
+        Ok(identity) => enter(api, &identity, &asked, &head, body).await,
+        Err(failure) => Err(failure),
+    };
+    let mut response = answered.unwrap_or_else(|failure| failure.render(&asked.reader));
+    if token::is_misplaced(&head.headers) {
+        warning::add(response.headers_mut(), &[MISPLACED.to_owned()]);
+    }
+    // Those whom nobody knows don't keep an HTTP/2 connection: `UnauthenticatedHTTP2DOSMitigation` of
+    // `pkg/endpoints/filters/authentication.go`. The server turns the header into a GOAWAY.
+    if !known && head.version == Version::HTTP_2 {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// The path, and the time for the request.
+fn read(raw_path: &str, query: &Query, limit: Duration) -> Result<(String, Duration), Failure> {
+    let path = route::decode_path(raw_path).ok_or_else(status::malformed)?;
+    let timeout = query.timeout().map_err(status::bad_request)?;
+    Ok((path, if timeout.is_zero() { limit } else { limit.min(timeout) }))
+}
+
+async fn enter<A: Authorizer, T: TokenReviewer, S: Answer>(
+    api: &Api<A, T, S>,
+    identity: &Identity,
+    asked: &Asked,
+    head: &Head,
+    body: Body,
+) -> Result<Response<Body>, Failure> {
+    let _place = access::admit(api, identity, &asked.path, head).await?;
+    let Asked { path, query, reader, .. } = asked;
+    let headers = &head.headers;
+    match (Route::of(path, &api.group, &api.solver_name), &head.method) {
+        (Route::Challenges, &Method::POST) => challenge::create(api, asked, headers, body).await,
+        (Route::Groups, &Method::GET) => Ok(api.discovery.groups(reader, headers)),
+        (Route::Group, &Method::GET) => Ok(api.discovery.group(reader)),
+        (Route::Resources, &Method::GET) => Ok(api.discovery.resources(reader)),
+        (Route::Version, &Method::GET) => api.discovery.version(reader),
+        // These don't look at the method, as there.
+        (Route::Index, _) => Ok(api.discovery.index()),
+        (Route::OpenApiV2, _) => api.openapi.v2(reader, headers),
+        (Route::OpenApiV3Index, _) => Ok(api.openapi.v3_index(headers)),
+        (Route::OpenApiV3, _) => api.openapi.v3(reader, query, headers),
+        (Route::Metrics, _) => Ok(metrics::page(&api.registry, headers)),
+        (Route::Probe(probe, check), _) => {
+            let page = probe::page(probe, check.as_deref(), query, &api.health, Reasons::Withheld);
+            Ok(page.unwrap_or_else(|| api.discovery.elsewhere()))
+        }
+        (Route::Nothing, _) => Err(status::not_found()),
+        (Route::Unknown, _) => Ok(api.discovery.elsewhere()),
+        _ => Err(status::method_not_allowed()),
+    }
+}
+
+/// `invalidTokenWithSpaceWarning` of `pkg/authentication/request/bearertoken/bearertoken.go`.
+const MISPLACED: &str =
+    "the provided Authorization header contains extra space before the bearer token, and is ignored";

@@ -28,9 +28,10 @@ pub struct ChallengeRequest {
     /// The Issuer's namespace; for a `ClusterIssuer`, cert-manager's cluster resource namespace.
     pub resource_namespace: String,
     /// Where the record goes, with a final dot; the target of a CNAME with `cnameStrategy: Follow`.
-    #[serde(rename = "resolvedFQDN")]
+    #[serde(rename = "resolvedFQDN", skip_serializing_if = "String::is_empty")]
     pub resolved_fqdn: String,
     /// What cert-manager's resolvers take for the zone. Not used: split-horizon resolvers get it wrong.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub resolved_zone: String,
     /// Whether the issuer may use the operator's own token.
     pub allow_ambient_credentials: bool,

@@ -40,6 +40,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("reqwest", &["cloudflare"]),
     ("rustix", &["server"]),
     ("socket2", &["server"]),
+    ("serde_saphyr", &["api"]),
     ("tokio_rustls", &["server"]),
     ("anyhow", &["app", "main"]),
 ];

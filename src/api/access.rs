@@ -3,120 +3,64 @@
 //! Order as in `pkg/server/config.go` of `k8s.io/apiserver`: authentication, impersonation, requests in flight,
 //! authorization.
 
-use std::sync::Arc;
-
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use http::header::{CONNECTION, WARNING};
-use http::{HeaderMap, HeaderValue, Response, Uri, Version};
+use http::HeaderMap;
+use http::request::Parts as Head;
 use rustls::pki_types::UnixTime;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::{debug, error, info};
 
-use super::{Answer, Api, route, status};
-use crate::access::{
-    Attributes, Authorizer, Decision, Identity, PeerCertificates, Standing, TokenReviewer, token,
-};
+use super::failure::Failure;
+use super::{Api, status};
+use crate::access::{Attributes, Authorizer, Decision, Identity, PeerCertificates, Standing, TokenReviewer};
 
-/// The decoded path of a request that was let in.
-#[derive(Debug, Clone)]
-pub(super) struct Path(pub(super) String);
-
-/// Lets a request in, or answers it.
-pub(super) async fn admit<A, T, S>(
-    State(api): State<Arc<Api<A, T, S>>>,
-    mut request: Request,
-    next: Next,
-) -> Response<Body>
-where
-    A: Authorizer,
-    T: TokenReviewer,
-    S: Answer,
-{
-    let Some(path) = route::decode_path(request.uri().path()) else {
-        return status::bad_request("the path of the request is not valid");
-    };
+/// Who it is.
+pub(super) async fn identify<A: Authorizer, T: TokenReviewer, S>(
+    api: &Api<A, T, S>,
+    head: &Head,
+) -> Result<Identity, Failure> {
     let nobody = PeerCertificates::default();
-    let peer = request.extensions().get().unwrap_or(&nobody);
-    let identity = api.access.authenticate(peer, request.headers(), UnixTime::now()).await;
-    if let Some(standing) = request.extensions().get::<Standing>() {
+    let peer = head.extensions.get().unwrap_or(&nobody);
+    let identity = api.access.authenticate(peer, &head.headers, UnixTime::now()).await;
+    if let Some(standing) = head.extensions.get::<Standing>() {
         standing.set(identity.as_ref().is_ok_and(|identity| !identity.is_anonymous()));
     }
-    let misplaced = token::is_misplaced(request.headers());
-    let identity = match identity {
-        Ok(identity) => identity,
-        Err(error) => {
-            // The error holds names out of a certificate at most, no header and no token.
-            info!(error = ?error.to_string(), "a request could not be authenticated");
-            return leave(request.version(), misplaced, status::unauthorized());
-        }
-    };
-    let version = request.version();
-    let anonymous = identity.is_anonymous();
-    let response = if impersonates(request.headers()) {
-        status::impersonation()
-    } else {
-        let attributes = Attributes::of(request.method().as_str(), &path, request.uri().query());
-        match api.in_flight.enter(&identity, &attributes) {
-            Err(Full) => status::too_many_requests(),
-            // The place is kept until the request is answered.
-            Ok(_place) => {
-                if let Some(refusal) = refusal(&api, &identity, &attributes, request.uri()).await {
-                    refusal
-                } else {
-                    request.extensions_mut().insert(Path(path));
-                    next.run(request).await
-                }
-            }
-        }
-    };
-    if anonymous { leave(version, misplaced, response) } else { response }
+    identity.map_err(|error| {
+        // The error holds names out of a certificate at most, no header and no token.
+        info!(error = ?error.to_string(), "a request could not be authenticated");
+        status::unauthorized()
+    })
 }
 
-/// Why a request may not be done; `None` if it may.
-async fn refusal<A: Authorizer, T: TokenReviewer, S: Answer>(
-    api: &Api<A, T, S>,
+/// Whether they may. The place is to be kept until the request is answered.
+pub(super) async fn admit<'a, A: Authorizer, T: TokenReviewer, S>(
+    api: &'a Api<A, T, S>,
     identity: &Identity,
-    attributes: &Attributes,
-    uri: &Uri,
-) -> Option<Response<Body>> {
-    match api.access.authorize(identity, attributes).await {
-        Ok(Decision::Allowed) => None,
+    path: &str,
+    head: &Head,
+) -> Result<Option<SemaphorePermit<'a>>, Failure> {
+    if impersonates(&head.headers) {
+        return Err(status::impersonation());
+    }
+    let attributes = Attributes::of(head.method.as_str(), path, head.uri.query());
+    let place = api.in_flight.enter(identity, &attributes)?;
+    match api.access.authorize(identity, &attributes).await {
+        Ok(Decision::Allowed) => Ok(place),
         Ok(Decision::Forbidden { reason }) => {
             debug!(user = ?identity.name, ?attributes, ?reason, "a request is forbidden");
-            Some(status::forbidden(identity, attributes, &reason))
+            Err(status::forbidden(identity, &attributes, &reason))
         }
         Err(error) => {
             let source = std::error::Error::source(&error).map(ToString::to_string);
             error!(%error, ?source, "a request could not be authorized, and is refused");
-            let target = uri.path_and_query().map_or("", |target| target.as_str());
-            Some(status::undecided(target, &error))
+            let target = head.uri.path_and_query().map_or("", |target| target.as_str());
+            Err(status::undecided(target, &error))
         }
     }
-}
-
-/// Those whom nobody knows don't keep an HTTP/2 connection: `UnauthenticatedHTTP2DOSMitigation` of
-/// `pkg/endpoints/filters/authentication.go`. The server turns the header into a GOAWAY.
-///
-/// Who meant to bring a token is told why it was none.
-fn leave(version: Version, misplaced: bool, mut response: Response<Body>) -> Response<Body> {
-    if misplaced {
-        response.headers_mut().append(WARNING, HeaderValue::from_static(MISPLACED));
-    }
-    if version == Version::HTTP_2 {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
 }
 
 fn impersonates(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| name.as_str().starts_with("impersonate-"))
 }
-
-/// `invalidTokenWithSpaceWarning` of `pkg/authentication/request/bearertoken/bearertoken.go`.
-const MISPLACED: &str = "299 - \"the provided Authorization header contains extra space before the bearer token, \
-     and is ignored\"";
 
 /// The places for requests being answered (`pkg/server/filters/maxinflight.go`).
 #[derive(Debug)]
@@ -124,10 +68,6 @@ pub(super) struct InFlight {
     reading: Semaphore,
     writing: Semaphore,
 }
-
-/// No place is left.
-#[derive(Debug)]
-struct Full;
 
 impl InFlight {
     /// `pkg/server/config.go`.
@@ -140,7 +80,7 @@ impl InFlight {
         &self,
         identity: &Identity,
         attributes: &Attributes,
-    ) -> Result<Option<SemaphorePermit<'_>>, Full> {
+    ) -> Result<Option<SemaphorePermit<'_>>, Failure> {
         if identity.is_master() {
             return Ok(None);
         }
@@ -148,6 +88,6 @@ impl InFlight {
             "get" | "list" | "watch" => &self.reading,
             _ => &self.writing,
         };
-        places.try_acquire().map(Some).map_err(|_| Full)
+        places.try_acquire().map(Some).map_err(|_| status::too_many_requests())
     }
 }

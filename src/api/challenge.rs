@@ -1,149 +1,135 @@
 //! `POST` of a `ChallengePayload`.
 //!
-//! The steps come in the order of `pkg/endpoints/handlers/create.go`: Accept, Content-Type, options, body, payload,
+//! The steps come in the order of `pkg/endpoints/handlers/create.go`: Accept, Content-Type, body, options, payload,
 //! solver.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::Request;
 use futures::StreamExt;
-use http::header::CONTENT_TYPE;
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Response};
 use tokio::time;
 use tracing::{Instrument, Span, error, warn};
 
-use super::accept::{Form, forms};
-use super::wire::{Answered, decode};
-use super::{Answer, Api, route, status};
-use crate::challenge::ChallengeRequest;
+use super::failure::Failure;
+use super::media::{Form, Format, JSON, Reader, YAML, content_type};
+use super::options::FieldValidation;
+use super::query::Query;
+use super::quote::quote;
+use super::wire::{Answered, Echo, Payload, decode, strictly_refused};
+use super::{Answer, Api, Asked, status, warning};
+use crate::challenge::{Action, ChallengeRequest};
 use crate::deadline::Deadline;
 
-/// What never reaches the solver.
-#[derive(Debug)]
-pub(super) enum Refusal {
-    /// The caller can't read JSON.
-    NotAcceptable,
-    /// The caller did not write JSON.
-    MediaType,
-    /// The body has more bytes than this.
-    TooLarge(usize),
-    /// The body did not arrive in time.
-    Late,
-    /// The solver can't be tried without doing its work, and the original does the work.
-    DryRun,
-    /// The request can't be understood.
-    Malformed(String),
-}
-
-/// Answers a challenge: 201 with a `response`, or a `metav1.Status` for what never reached the solver.
-pub(super) async fn create<A, T, S: Answer>(api: &Api<A, T, S>, request: Request) -> Response<Body> {
-    match read(api.request_deadline, request).await {
-        Ok((challenge, deadline)) => solve(api, challenge, deadline).await,
-        Err(refusal) => status::refused(&refusal),
+/// Answers a challenge: 201 with a `response`, or a failure for what never reached the solver.
+pub(super) async fn create<A, T, S: Answer>(
+    api: &Api<A, T, S>,
+    Asked { query, reader, budget, .. }: &Asked,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response<Body>, Failure> {
+    let deadline = Deadline::within(*budget);
+    let format = format(reader)?;
+    let (payload, validation) = read(deadline, query, headers, body).await?;
+    let answered = match &payload.strict {
+        strict if strict.is_empty() || validation != FieldValidation::Strict => {
+            solve(api, format, payload.request, deadline).await
+        }
+        strict => return Err(status::bad_request(strictly_refused(strict))),
+    };
+    let mut response = answered.unwrap_or_else(|failure| failure.render(reader));
+    if validation == FieldValidation::Warn {
+        warning::add(response.headers_mut(), &payload.strict);
     }
+    Ok(response)
 }
 
 /// The work runs apart from the request: a caller that hangs up must not leave half of it done.
 async fn solve<A, T, S: Answer>(
     api: &Api<A, T, S>,
-    challenge: ChallengeRequest,
+    format: Format,
+    challenge: Option<ChallengeRequest>,
     deadline: Deadline,
-) -> Response<Body> {
+) -> Result<Response<Body>, Failure> {
+    let Some(challenge) = challenge else {
+        return Err(status::nothing_to_do("payload request field cannot be empty".to_owned()));
+    };
+    if Action::parse(&challenge.action).is_none() {
+        let message = format!("unknown action type {}", quote(&challenge.action));
+        return Err(status::nothing_to_do(message));
+    }
+    let Ok(echo) = Echo::of(&challenge) else {
+        error!("a request could not be written again");
+        return Err(status::panicked().into());
+    };
     let solver = Arc::clone(&api.solver);
-    let asked = challenge.clone();
-    let work = async move { solver.answer(asked, deadline).await }.instrument(Span::current());
+    let work = async move { solver.answer(challenge, deadline).await }.instrument(Span::current());
     let work = api.tracker.spawn(work);
     // The solver keeps the deadline itself; this is for a defect.
-    match time::timeout_at(deadline.instant() + GUARD, work).await {
-        Ok(Ok(Ok(()))) => created(&Answered::new(&challenge, Ok(()))),
-        Ok(Ok(Err(error))) => created(&Answered::new(&challenge, Err(&error.to_string()))),
+    let result = match time::timeout_at(deadline.instant() + GUARD, work).await {
+        Ok(Ok(result)) => result.map_err(|error| error.to_string()),
         Ok(Err(error)) => {
             error!(%error, "the task that answers a challenge has died");
-            status::panicked()
+            return Err(status::panicked().into());
         }
         Err(_) => {
             warn!("a challenge has not been answered in time; the work on it goes on");
-            status::timeout()
+            return Err(status::timeout());
         }
+    };
+    match format.render(&Answered::new(&echo, result.as_ref().err().map(String::as_str))) {
+        Some(body) => Ok(status::created(format.media_type(), body)),
+        None => Err(status::panicked().into()),
     }
 }
 
-async fn read(limit: Duration, request: Request) -> Result<(ChallengeRequest, Deadline), Refusal> {
-    let (parts, body) = request.into_parts();
-    if !forms(&parts.headers).contains(&Form::Plain) {
-        return Err(Refusal::NotAcceptable);
+/// How the answer is to be written. Two look at it, with two texts: go-restful, then the handler.
+fn format(reader: &Reader) -> Result<Format, Failure> {
+    if !reader.names(&MEDIA_TYPES) {
+        return Err(status::not_representable(&MEDIA_TYPES));
     }
-    if !is_json(&parts.headers) {
-        return Err(Refusal::MediaType);
-    }
-    let deadline = Deadline::within(options(parts.uri.query(), limit)?);
-    let body = match deadline.at_most(BODY_TIME).run(collect(body)).await {
+    let chosen = reader.choose(Form::Plain { server_version: "v1" });
+    chosen.ok_or_else(|| status::not_acceptable(&MEDIA_TYPES))
+}
+
+async fn read(
+    deadline: Deadline,
+    query: &Query,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Payload, FieldValidation), Failure> {
+    let written =
+        content_type::written(headers).ok_or_else(|| status::unsupported_media_type(&MEDIA_TYPES))?;
+    let body = match deadline.at_most(BODY_TIME).run(collect(headers, body)).await {
         Ok(body) => body?,
-        Err(_) => return Err(Refusal::Late),
+        Err(_) => return Err(status::timeout()),
     };
-    let challenge = decode(&body).map_err(Refusal::Malformed)?;
-    Ok((challenge, deadline))
+    let validation = FieldValidation::read(query)?;
+    let payload = decode(&body, written).map_err(status::bad_request)?;
+    Ok((payload, validation))
 }
 
-/// The time that is left for the request (`pkg/endpoints/filters/request_deadline.go`).
-fn options(raw_query: Option<&str>, limit: Duration) -> Result<Duration, Refusal> {
-    let mut budget = limit;
-    for (key, value) in route::query(raw_query) {
-        match key.as_str() {
-            "dryRun" => {
-                return Err(Refusal::DryRun);
-            }
-            "timeout" if !value.is_empty() => match route::duration(&value) {
-                Some(Duration::ZERO) => {}
-                Some(timeout) => budget = budget.min(timeout),
-                None => {
-                    let message =
-                        format!("invalid timeout specified in the request URL - {value:?} is no duration");
-                    return Err(Refusal::Malformed(message));
-                }
-            },
-            _ => {}
-        }
+/// Reads a body, but never more than the limit; one that is said to be longer is not read at all.
+async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Failure> {
+    let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|length| length > MAX_BODY as u64) {
+        return Err(status::too_large(MAX_BODY));
     }
-    Ok(budget)
-}
-
-/// No Content-Type is JSON, too: `kubectl create --raw` sends none.
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(CONTENT_TYPE) else {
-        return true;
-    };
-    let media = value.to_str().ok().and_then(|value| value.split(';').next()).map(str::trim);
-    media.is_some_and(|media| media.is_empty() || media.eq_ignore_ascii_case("application/json"))
-}
-
-/// Reads a body, but never more than the limit.
-async fn collect(body: Body) -> Result<Bytes, Refusal> {
     let mut stream = body.into_data_stream();
     let mut bytes = Vec::new();
     while let Some(chunk) = stream.next().await {
-        let chunk =
-            chunk.map_err(|_| Refusal::Malformed("the body of the request could not be read".to_owned()))?;
+        let chunk = chunk.map_err(|_| status::bad_request("the body of the request could not be read"))?;
         if bytes.len() + chunk.len() > MAX_BODY {
-            return Err(Refusal::TooLarge(MAX_BODY));
+            return Err(status::too_large(MAX_BODY));
         }
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes.into())
 }
 
-fn created(payload: &Answered<'_>) -> Response<Body> {
-    match serde_json::to_vec(payload) {
-        Ok(body) => status::created(body),
-        Err(error) => {
-            error!(%error, "an answer could not be written");
-            status::panicked()
-        }
-    }
-}
-
+const MEDIA_TYPES: [&str; 2] = [JSON, YAML];
 /// 3 MiB (`pkg/server/config.go`).
 const MAX_BODY: usize = 3 * 1024 * 1024;
 /// For the body to arrive; a payload has a few kilobytes.

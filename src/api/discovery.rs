@@ -10,8 +10,9 @@ use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderValue, Response};
 use serde_json::{Value, json};
 
-use super::accept::{Aggregated, Form, forms};
-use super::document::Document;
+use super::document::{self, Document};
+use super::failure::Failure;
+use super::media::{Form, Format, JSON, PLAIN, Reader};
 use super::status;
 use super::wire::{GROUP, KIND, VERSION};
 
@@ -19,9 +20,9 @@ use super::wire::{GROUP, KIND, VERSION};
 #[derive(Debug)]
 pub(super) struct Discovery {
     index: Bytes,
-    groups: Bytes,
-    group: Bytes,
-    resources: Bytes,
+    groups: Document,
+    group: Document,
+    resources: Document,
     v2: Document,
     v2beta1: Document,
     version: Bytes,
@@ -33,86 +34,108 @@ impl Discovery {
         let group_version = format!("{group}/{VERSION}");
         let version = json!({ "groupVersion": group_version, "version": VERSION });
         let versions = json!({ "name": group, "versions": [version], "preferredVersion": version });
-        let paths = [
-            "/apis",
-            "/apis/",
-            &format!("/apis/{group}"),
-            &format!("/apis/{group_version}"),
-            "/healthz",
-            "/livez",
-            "/metrics",
-            "/openapi/v2",
-            "/openapi/v3",
-            &format!("/openapi/v3/apis/{group_version}"),
-            "/readyz",
-            "/version",
-        ];
+        // As there, it has no version.
+        let groups = json!({ "kind": "APIGroupList", "groups": [versions] });
+        let resources = json!({
+            "kind": "APIResourceList",
+            "apiVersion": "v1",
+            "groupVersion": group_version,
+            "resources": [{
+                "name": solver,
+                "singularName": KIND,
+                "namespaced": false,
+                "group": GROUP,
+                "version": VERSION,
+                "kind": KIND,
+                "verbs": ["create"],
+            }],
+        });
         Self {
-            index: bytes(&json!({ "paths": paths })),
-            groups: bytes(&json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": [versions] })),
-            group: bytes(&with_kind("APIGroup", versions)),
-            resources: bytes(&json!({
-                "kind": "APIResourceList",
-                "apiVersion": "v1",
-                "groupVersion": group_version,
-                "resources": [{
-                    "name": solver,
-                    "singularName": KIND,
-                    "namespaced": false,
-                    "group": GROUP,
-                    "version": VERSION,
-                    "kind": KIND,
-                    "verbs": ["create"],
-                }],
-            })),
+            index: document::raw(&index(group)),
+            groups: Document::new(&groups, ""),
+            group: Document::new(&with_kind("APIGroup", versions), ""),
+            resources: Document::new(&resources, ""),
             v2: aggregated("v2", group, solver),
             v2beta1: aggregated("v2beta1", group, solver),
-            version: bytes(&build()),
+            version: document::raw(&build()),
         }
     }
 
     /// `/`
     pub(super) fn index(&self) -> Response<Body> {
-        status::json(self.index.clone())
+        document::found(&self.index)
     }
 
-    /// `/apis`: aggregated for those who ask for it. Whoever can't read JSON gets it all the same; to be refused here
-    /// is to be taken for broken.
-    pub(super) fn groups(&self, headers: &HeaderMap) -> Response<Body> {
-        let mut response = match forms(headers).first() {
-            Some(Form::Aggregated(Aggregated::V2)) => public(&self.v2, headers),
-            Some(Form::Aggregated(Aggregated::V2Beta1)) => public(&self.v2beta1, headers),
-            Some(Form::Plain) | None => status::json(self.groups.clone()),
-        };
-        response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
-        response
+    /// A path that belongs to no service.
+    pub(super) fn elsewhere(&self) -> Response<Body> {
+        status::elsewhere(self.index.clone())
+    }
+
+    /// `/apis`: aggregated for those who ask for it at all.
+    pub(super) fn groups(&self, reader: &Reader, headers: &HeaderMap) -> Response<Body> {
+        let aggregated = [("v2", &self.v2), ("v2beta1", &self.v2beta1)];
+        let chosen = aggregated
+            .into_iter()
+            .find_map(|(version, document)| Some((reader.choose(Form::Aggregated { version })?, document)));
+        match chosen {
+            Some((format, document)) => public(document, format, headers),
+            None => plain(&self.groups, reader),
+        }
     }
 
     /// `/apis/GROUP`
-    pub(super) fn group(&self) -> Response<Body> {
-        status::json(self.group.clone())
+    pub(super) fn group(&self, reader: &Reader) -> Response<Body> {
+        plain(&self.group, reader)
     }
 
     /// `/apis/GROUP/v1alpha1`
-    pub(super) fn resources(&self) -> Response<Body> {
-        status::json(self.resources.clone())
+    pub(super) fn resources(&self, reader: &Reader) -> Response<Body> {
+        plain(&self.resources, reader)
     }
 
     /// `/version`
-    pub(super) fn version(&self) -> Response<Body> {
-        status::json(self.version.clone())
+    pub(super) fn version(&self, reader: &Reader) -> Result<Response<Body>, Failure> {
+        if reader.names(&[JSON]) {
+            Ok(document::found(&self.version))
+        } else {
+            Err(status::not_representable(&[JSON]))
+        }
     }
 }
 
+/// Whoever reads nothing that there is gets JSON: to be refused here is to be taken for broken.
+fn plain(document: &Document, reader: &Reader) -> Response<Body> {
+    document.respond(reader.choose(PLAIN).unwrap_or(Format::Json))
+}
+
 /// `pkg/endpoints/discovery/aggregated/handler.go`
-fn public(document: &Document, headers: &HeaderMap) -> Response<Body> {
-    let mut response = document.respond(headers);
+fn public(document: &Document, format: Format, headers: &HeaderMap) -> Response<Body> {
+    let mut response = document.tagged(format, headers);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public"));
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
     response
 }
 
+fn index(group: &str) -> Value {
+    let group_version = format!("{group}/{VERSION}");
+    json!({
+        "paths": [
+            "/apis",
+            format!("/apis/{group}"),
+            format!("/apis/{group_version}"),
+            "/healthz",
+            "/livez",
+            "/metrics",
+            "/openapi/v2",
+            "/openapi/v3",
+            format!("/openapi/v3/apis/{group_version}"),
+            "/readyz",
+            "/version",
+        ],
+    })
+}
+
 fn aggregated(version: &str, group: &str, solver: &str) -> Document {
-    let media = format!("application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList");
     let list = json!({
         "kind": "APIGroupDiscoveryList",
         "apiVersion": format!("apidiscovery.k8s.io/{version}"),
@@ -133,7 +156,7 @@ fn aggregated(version: &str, group: &str, solver: &str) -> Document {
             }],
         }],
     });
-    Document::new(&list, &media)
+    Document::new(&list, &format!(";g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"))
 }
 
 /// `pkg/version/types.go` of `k8s.io/apimachinery`; the Go parts of it are empty.
@@ -147,16 +170,21 @@ fn build() -> Value {
         "buildDate": "",
         "goVersion": "",
         "compiler": "rustc",
-        "platform": format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+        "platform": format!("{}/{}", std::env::consts::OS, architecture()),
     })
+}
+
+/// As Go names it.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
 }
 
 fn with_kind(kind: &str, mut object: Value) -> Value {
     object["kind"] = kind.into();
     object["apiVersion"] = "v1".into();
     object
-}
-
-fn bytes(document: &Value) -> Bytes {
-    document.to_string().into()
 }

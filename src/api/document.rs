@@ -4,28 +4,40 @@ use std::fmt::Write;
 
 use aws_lc_rs::digest;
 use axum::body::{Body, Bytes};
-use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::header::{ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Response};
 use serde_json::Value;
 
+use super::media::{Format, JSON};
 use super::status;
 
-/// A JSON document and its tag.
+/// A document in every format, with a tag.
 #[derive(Debug)]
 pub(super) struct Document {
-    body: Bytes,
+    json: Rendering,
+    pretty: Rendering,
+    yaml: Rendering,
     hash: String,
     etag: HeaderValue,
-    content_type: HeaderValue,
+}
+
+#[derive(Debug)]
+struct Rendering {
+    media_type: HeaderValue,
+    body: Bytes,
 }
 
 impl Document {
-    /// The document, with the media type it goes by.
-    pub(super) fn new(content: &Value, media_type: &str) -> Self {
-        let body = Bytes::from(content.to_string());
-        let hash = hash(&body);
+    /// A document whose media type has parameters, as `;name=value`, or none.
+    pub(super) fn new(content: &Value, parameters: &str) -> Self {
+        let rendering = |format: Format| Rendering {
+            media_type: header(&[format.media_type(), parameters].concat()),
+            body: Bytes::from(format.render(content).unwrap_or_default()),
+        };
+        let json = rendering(Format::Json);
+        let hash = hash(&json.body);
         let etag = header(&format!("\"{hash}\""));
-        Self { body, etag, hash, content_type: header(media_type) }
+        Self { json, pretty: rendering(Format::Pretty), yaml: rendering(Format::Yaml), hash, etag }
     }
 
     /// The digest that its tag is made of.
@@ -33,15 +45,19 @@ impl Document {
         &self.hash
     }
 
-    /// The document, or 304 where the caller has it.
-    pub(super) fn respond(&self, headers: &HeaderMap) -> Response<Body> {
-        let mut response = if self.is_known(headers) {
-            status::not_modified()
-        } else {
-            let mut response = status::json(self.body.clone());
-            response.headers_mut().insert(CONTENT_TYPE, self.content_type.clone());
-            response
+    /// The document.
+    pub(super) fn respond(&self, format: Format) -> Response<Body> {
+        let rendering = match format {
+            Format::Json => &self.json,
+            Format::Pretty => &self.pretty,
+            Format::Yaml => &self.yaml,
         };
+        status::found(rendering.media_type.clone(), rendering.body.clone())
+    }
+
+    /// The document, or 304 where the caller has it. The tag is that of the JSON, in every format.
+    pub(super) fn tagged(&self, format: Format, headers: &HeaderMap) -> Response<Body> {
+        let mut response = if self.is_known(headers) { status::not_modified() } else { self.respond(format) };
         response.headers_mut().insert(ETAG, self.etag.clone());
         response
     }
@@ -54,6 +70,16 @@ impl Document {
             tag == "*" || tag.as_bytes() == self.etag.as_bytes()
         })
     }
+}
+
+/// JSON for people, as the answers that have no other format (`WriteRawJSON`).
+pub(super) fn raw(content: &Value) -> Bytes {
+    Format::Pretty.render(content).unwrap_or_default().into()
+}
+
+/// What [`raw`] has made.
+pub(super) fn found(body: &Bytes) -> Response<Body> {
+    status::found(HeaderValue::from_static(JSON), body.clone())
 }
 
 /// SHA-512 in upper-case hex: `pkg/endpoints/discovery/aggregated/etag.go` of `k8s.io/apiserver`, `computeETag` of

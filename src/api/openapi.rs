@@ -8,10 +8,12 @@ use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderValue, Response};
 use serde_json::{Map, Value, json};
 
-use super::accept::reads_json;
 use super::document::Document;
+use super::failure::Failure;
+use super::media::{Format, JSON, Reader, YAML};
+use super::query::Query;
+use super::status;
 use super::wire::{GROUP, KIND, VERSION};
-use super::{route, status};
 
 /// The documents.
 #[derive(Debug)]
@@ -26,39 +28,46 @@ pub(super) struct OpenApi {
 impl OpenApi {
     /// The documents of one group with one resource.
     pub(super) fn new(group: &str, solver: &str) -> Self {
-        let v3 = Document::new(&v3(group, solver), JSON);
+        let v3 = Document::new(&v3(group, solver), "");
         let url = format!("/openapi/v3/apis/{group}/{VERSION}?hash={}", v3.hash());
         let index = json!({ "paths": { format!("apis/{group}/{VERSION}"): { "serverRelativeURL": url } } });
-        Self { v2: Document::new(&v2(group, solver), JSON), v3_index: Document::new(&index, JSON), v3 }
+        Self { v2: Document::new(&v2(group, solver), ""), v3_index: Document::new(&index, ""), v3 }
     }
 
     /// `/openapi/v2`
-    pub(super) fn v2(&self, headers: &HeaderMap) -> Response<Body> {
-        negotiated(&self.v2, headers)
+    pub(super) fn v2(&self, reader: &Reader, headers: &HeaderMap) -> Result<Response<Body>, Failure> {
+        negotiated(&self.v2, reader, headers)
     }
 
     /// `/openapi/v3`
     pub(super) fn v3_index(&self, headers: &HeaderMap) -> Response<Body> {
-        self.v3_index.respond(headers)
+        self.v3_index.tagged(Format::Json, headers)
     }
 
     /// `/openapi/v3/apis/GROUP/v1alpha1`, for ever if it is asked for by its hash. Whoever asks by an old hash gets the
     /// document, too: the original redirects, which kube-apiserver takes for a broken backend.
-    pub(super) fn v3(&self, headers: &HeaderMap, raw_query: Option<&str>) -> Response<Body> {
-        let mut response = negotiated(&self.v3, headers);
-        let hash = |(key, value): &(String, String)| key == "hash" && value == self.v3.hash();
-        if !response.status().is_client_error() && route::query(raw_query).iter().any(hash) {
+    pub(super) fn v3(
+        &self,
+        reader: &Reader,
+        query: &Query,
+        headers: &HeaderMap,
+    ) -> Result<Response<Body>, Failure> {
+        let mut response = negotiated(&self.v3, reader, headers)?;
+        if query.get("hash") == Some(self.v3.hash()) {
             response.headers_mut().insert(CACHE_CONTROL, FOR_EVER);
         }
-        response
+        Ok(response)
     }
 }
 
 /// JSON is what every caller asks for; the original has it in protobuf, too.
-fn negotiated(document: &Document, headers: &HeaderMap) -> Response<Body> {
-    let mut response = if reads_json(headers) { document.respond(headers) } else { status::not_acceptable() };
+fn negotiated(document: &Document, reader: &Reader, headers: &HeaderMap) -> Result<Response<Body>, Failure> {
+    if !reader.reads_json() {
+        return Err(status::no_such_document());
+    }
+    let mut response = document.tagged(Format::Json, headers);
     response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
-    response
+    Ok(response)
 }
 
 fn v2(group: &str, solver: &str) -> Value {
@@ -82,7 +91,7 @@ fn v2(group: &str, solver: &str) -> Value {
         "swagger": "2.0",
         "info": info(),
         "paths": {
-            format!("/apis/{group}/{VERSION}/"): { "get": common(list(group, resources)) },
+            format!("/apis/{group}/{VERSION}/"): { "get": common(list(group, &resources)) },
             format!("/apis/{group}/{VERSION}/{solver}"): { "post": create, "parameters": parameters },
         },
         "definitions": schemas(Dialect::V2),
@@ -109,7 +118,7 @@ fn v3(group: &str, solver: &str) -> Value {
         "openapi": "3.0.0",
         "info": info(),
         "paths": {
-            format!("/apis/{group}/{VERSION}/"): { "get": list(group, resources) },
+            format!("/apis/{group}/{VERSION}/"): { "get": list(group, &resources) },
             format!("/apis/{group}/{VERSION}/{solver}"): { "post": create, "parameters": parameters },
         },
         "components": { "schemas": schemas(Dialect::V3) },
@@ -120,7 +129,7 @@ fn info() -> Value {
     json!({ "title": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION") })
 }
 
-fn list(group: &str, responses: Value) -> Value {
+fn list(group: &str, responses: &Value) -> Value {
     json!({
         "tags": [tag(group)],
         "description": "get available resources",
@@ -194,8 +203,7 @@ fn localize(schema: Value, dialect: Dialect) -> Value {
     schema.into_iter().map(|(key, value)| (key, localize(value, dialect))).collect()
 }
 
-const JSON: &str = "application/json";
-const MEDIA_TYPES: [&str; 2] = [JSON, "application/yaml"];
+const MEDIA_TYPES: [&str; 2] = [JSON, YAML];
 const PAYLOAD: &str = "io.cert-manager.acme.webhook.v1alpha1.ChallengePayload";
 const PARAMETERS: [(&str, &str); 3] = [
     (

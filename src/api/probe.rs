@@ -7,7 +7,9 @@ use std::fmt::Write;
 use axum::body::Body;
 use http::Response;
 
-use super::route::{Probe, query};
+use super::query::Query;
+use super::quote::quote;
+use super::route::Probe;
 use super::status;
 use crate::health::Health;
 
@@ -20,23 +22,23 @@ pub(crate) enum Reasons {
     Shown,
 }
 
-/// The page of a probe, or of one of its checks.
+/// The page of a probe, or of one of its checks if there is such a one.
 pub(crate) fn page(
     probe: Probe,
     check: Option<&str>,
-    raw_query: Option<&str>,
+    query: &Query,
     health: &Health,
     reasons: Reasons,
-) -> Response<Body> {
+) -> Option<Response<Body>> {
     let checks = checks(probe, health);
-    match check {
-        None => report(probe, &checks, raw_query, reasons),
-        Some(name) => match checks.iter().find(|(known, _)| *known == name) {
-            None => status::page_not_found(),
-            Some((_, None)) => status::text(status::TEXT, "ok"),
-            Some((_, Some(reason))) => status::unhealthy(format!("internal server error: {reason}")),
-        },
-    }
+    let Some(name) = check else {
+        return Some(report(probe, &checks, query, reasons));
+    };
+    let (_, missing) = checks.iter().find(|(known, _)| *known == name)?;
+    Some(match missing {
+        None => status::text(status::TEXT, "ok"),
+        Some(reason) => status::unhealthy(format!("internal server error: {reason}")),
+    })
 }
 
 /// Only readiness depends on anything: a process that is restarted because the API server is away comes back to the
@@ -52,12 +54,10 @@ fn checks(probe: Probe, health: &Health) -> Vec<(&'static str, Option<String>)> 
 fn report(
     probe: Probe,
     checks: &[(&'static str, Option<String>)],
-    raw_query: Option<&str>,
+    query: &Query,
     reasons: Reasons,
 ) -> Response<Body> {
-    let query = query(raw_query);
-    let mut excluded: Vec<&str> =
-        query.iter().filter(|(key, _)| key == "exclude").map(|(_, v)| v.as_str()).collect();
+    let mut excluded: Vec<&str> = query.all("exclude").collect();
     excluded.sort_unstable();
     excluded.dedup();
     let mut text = String::new();
@@ -78,7 +78,7 @@ fn report(
     }
     excluded.retain(|name| checks.iter().all(|(known, _)| known != name));
     if !excluded.is_empty() {
-        let quoted: Vec<_> = excluded.iter().map(|name| format!("{name:?}")).collect();
+        let quoted: Vec<_> = excluded.iter().map(|name| quote(name)).collect();
         let _ = writeln!(
             text,
             "warn: some health checks cannot be excluded: no matches for {}",
@@ -89,8 +89,7 @@ fn report(
     if !healthy {
         return status::unhealthy(format!("{text}{name} check failed"));
     }
-    if query.iter().any(|(key, _)| key == "verbose") {
-        return status::text(status::TEXT, format!("{text}{name} check passed\n"));
-    }
-    status::text(status::TEXT, "ok")
+    let verbose = query.get("verbose").is_some();
+    let text = if verbose { format!("{text}{name} check passed\n") } else { "ok".to_owned() };
+    status::nosniff(status::text(status::TEXT, text))
 }

@@ -1,9 +1,7 @@
-//! What a request is for: paths and queries, read once, as Go's server reads them.
+//! What a request is for: its path, read once, as Go's server reads it.
 //!
 //! Paths are compared decoded, because the authorization attributes are made of the decoded path: two readings of one
 //! path would be a way around the review.
-
-use std::time::Duration;
 
 use crate::access::request_header::percent_decode;
 
@@ -50,28 +48,48 @@ pub(crate) enum Probe {
 }
 
 impl Route {
-    /// By the decoded path.
+    /// By the decoded path. Three look at it there, one after the other: `pkg/server/handler.go`, which gives everything
+    /// below a service to go-restful; that, which overlooks slashes at the end; and `pkg/server/mux/pathrecorder.go`,
+    /// which wants a path exactly.
     pub(super) fn of(path: &str, group: &str, solver: &str) -> Self {
-        let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-        match parts.as_slice() {
-            [""] => Self::Index,
-            ["apis"] => Self::Groups,
-            ["apis", g] if *g == group => Self::Group,
-            ["apis", g, "v1alpha1"] if *g == group => Self::Resources,
-            ["apis", g, "v1alpha1", s] if *g == group && *s == solver => Self::Challenges,
-            ["apis", g, ..] if *g == group => Self::Nothing,
-            ["openapi", "v2"] => Self::OpenApiV2,
-            ["openapi", "v3"] => Self::OpenApiV3Index,
-            ["openapi", "v3", "apis", g, "v1alpha1"] if *g == group => Self::OpenApiV3,
-            ["version"] => Self::Version,
-            ["metrics"] => Self::Metrics,
-            [first, rest @ ..] => match Probe::by_name(first) {
-                Some(probe) => Self::Probe(probe, (!rest.is_empty()).then(|| rest.join("/"))),
-                None => Self::Unknown,
-            },
-            [] => Self::Unknown,
+        if let Some(service) = Self::in_service(path, group, solver) {
+            return service;
+        }
+        match path {
+            "/" | "/index.html" => Self::Index,
+            "/apis" | "/apis/" => Self::Groups,
+            "/metrics" => Self::Metrics,
+            "/openapi/v2" => Self::OpenApiV2,
+            "/openapi/v3" => Self::OpenApiV3Index,
+            _ if is_document_of(path, group) => Self::OpenApiV3,
+            _ => Self::probe(path).unwrap_or(Self::Unknown),
         }
     }
+
+    /// Below `/apis/GROUP` and `/version`.
+    fn in_service(path: &str, group: &str, solver: &str) -> Option<Self> {
+        let below = |rest: &&str| rest.is_empty() || rest.starts_with('/');
+        if let Some(rest) = path.strip_prefix("/version").filter(below) {
+            return Some(if rest.trim_end_matches('/').is_empty() { Self::Version } else { Self::Nothing });
+        }
+        let rest = path.strip_prefix("/apis/")?.strip_prefix(group).filter(below)?.trim_end_matches('/');
+        Some(match rest.strip_prefix("/v1alpha1") {
+            _ if rest.is_empty() => Self::Group,
+            Some("") => Self::Resources,
+            Some(resource) if resource.strip_prefix('/') == Some(solver) => Self::Challenges,
+            _ => Self::Nothing,
+        })
+    }
+
+    fn probe(path: &str) -> Option<Self> {
+        let path = path.strip_prefix('/')?;
+        let (name, check) = path.split_once('/').map_or((path, None), |(name, check)| (name, Some(check)));
+        Some(Self::Probe(Probe::by_name(name)?, check.map(str::to_owned)))
+    }
+}
+
+fn is_document_of(path: &str, group: &str) -> bool {
+    path.strip_prefix("/openapi/v3/apis/").and_then(|key| key.strip_suffix("/v1alpha1")) == Some(group)
 }
 
 impl Probe {
@@ -93,94 +111,69 @@ impl Probe {
     }
 }
 
-/// The decoded path; `None` if it is wrongly escaped or not UTF-8.
+/// The decoded path; `None` if it is wrongly escaped. Bytes that are no text stay something that equals nothing of ours.
 pub(super) fn decode_path(raw: &str) -> Option<String> {
-    String::from_utf8(percent_decode(raw)?).ok()
-}
-
-/// The decoded pairs of a query; what is wrongly escaped is left out, as `url.Query` does.
-pub(crate) fn query(raw: Option<&str>) -> Vec<(String, String)> {
-    let decode = |text: &str| decode_path(&text.replace('+', " "));
-    let pairs = raw.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .filter_map(|(key, value)| Some((decode(key)?, decode(value)?)))
-        .collect()
-}
-
-/// A duration as Go writes it (`time.ParseDuration`), none of them negative.
-pub(super) fn duration(text: &str) -> Option<Duration> {
-    let mut rest = text.strip_prefix('+').unwrap_or(text);
-    if rest == "0" {
-        return Some(Duration::ZERO);
+    if !raw.contains('%') {
+        return Some(raw.to_owned());
     }
-    let mut seconds = 0.0;
-    loop {
-        let number = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
-        let (value, tail) = rest.split_at(number);
-        let unit = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at(unit);
-        let factor = match unit {
-            "h" => 3600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 1e-3,
-            "us" | "µs" | "μs" => 1e-6,
-            "ns" => 1e-9,
-            _ => return None,
-        };
-        seconds += value.parse::<f64>().ok()? * factor;
-        rest = tail;
-        if rest.is_empty() {
-            return Duration::try_from_secs_f64(seconds).ok();
-        }
-    }
+    Some(String::from_utf8_lossy(&percent_decode(raw)?).into_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Every line is what the original answers, except for the documents of `OpenAPI` v3 that are not ours.
     #[test]
     fn paths_lead_where_they_should() {
         for (path, route) in [
             ("/", Route::Index),
+            ("//", Route::Unknown),
+            ("/index.html", Route::Index),
             ("/apis", Route::Groups),
             ("/apis/", Route::Groups),
+            ("/apis//", Route::Unknown),
+            ("//apis", Route::Unknown),
             ("/apis/g", Route::Group),
+            ("/apis/g//", Route::Group),
+            ("/apis//g", Route::Unknown),
+            ("/apis/gx", Route::Unknown),
             ("/apis/g/v1alpha1", Route::Resources),
-            ("/apis/g/v1alpha1/", Route::Resources),
+            ("/apis/g/v1alpha1//", Route::Resources),
+            ("/apis/g//v1alpha1", Route::Nothing),
             ("/apis/g/v1alpha1/s", Route::Challenges),
+            ("/apis/g/v1alpha1/s//", Route::Challenges),
+            ("/apis/g/v1alpha1//s", Route::Nothing),
             ("/apis/g/v1alpha1/s/x", Route::Nothing),
             ("/apis/g/v1alpha1/S", Route::Nothing),
+            ("/apis/g/v1alpha1x", Route::Nothing),
             ("/apis/g/v1", Route::Nothing),
             ("/apis/other", Route::Unknown),
+            ("/apis/../version", Route::Unknown),
             ("/api", Route::Unknown),
             ("/readyz", Route::Probe(Probe::Readyz, None)),
             ("/readyz/ping", Route::Probe(Probe::Readyz, Some("ping".into()))),
+            ("/readyz/", Route::Probe(Probe::Readyz, Some(String::new()))),
             ("/version", Route::Version),
+            ("/version//", Route::Version),
+            ("/version/x", Route::Nothing),
+            ("/versions", Route::Unknown),
+            ("/metrics", Route::Metrics),
+            ("/metrics/", Route::Unknown),
+            ("/openapi", Route::Unknown),
+            ("/openapi/v2", Route::OpenApiV2),
+            ("/openapi/v2/", Route::Unknown),
+            ("/openapi/v3", Route::OpenApiV3Index),
+            ("/openapi/v3/", Route::Unknown),
+            ("/openapi/v3/apis/g/v1alpha1", Route::OpenApiV3),
+            ("/openapi/v3/apis/g/v1alpha1/", Route::Unknown),
+            ("/openapi/v3/apis/h/v1alpha1", Route::Unknown),
             ("/foo", Route::Unknown),
+            ("", Route::Unknown),
         ] {
             assert_eq!(Route::of(path, "g", "s"), route, "{path}");
         }
-    }
-
-    #[test]
-    fn durations_are_those_of_go() {
-        for (text, millis) in [("30s", 30_000), ("1m30s", 90_000), ("1.5s", 1500), ("250ms", 250), ("0", 0)] {
-            assert_eq!(duration(text), Some(Duration::from_millis(millis)), "{text}");
-        }
-        for text in ["", "x", "30", "s", "1d", "-1s", "1s2"] {
-            assert_eq!(duration(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn escapes_in_queries_are_seen_through() {
-        let pairs = query(Some("dry%52un=All&a&%zz=1&b=c+d"));
-        let pairs: Vec<_> = pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        assert_eq!(pairs, [("dryRun", "All"), ("a", ""), ("b", "c d")]);
         assert_eq!(decode_path("/%zz"), None);
-        assert_eq!(decode_path("/%ff"), None);
+        assert_eq!(decode_path("/%ff/%61").unwrap(), "/\u{fffd}/a");
     }
 }

@@ -13,6 +13,8 @@ mod contract;
 mod discovery;
 mod drain;
 mod hostile;
+mod negotiation;
 mod openapi;
+mod payload;
 mod tls;
 mod world;

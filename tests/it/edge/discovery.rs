@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::world::{Answered, World, ask};
 
@@ -53,13 +53,32 @@ async fn the_groups_are_listed_plainly() {
     let version = json!({ "groupVersion": "g.example.com/v1alpha1", "version": "v1alpha1" });
     let group = json!({ "name": "g.example.com", "versions": [version], "preferredVersion": version });
     let answer = get(&world, "/apis", "application/json").await;
-    assert_eq!(answer.json(), json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": [group] }));
-    assert_eq!(answer.header("vary"), "Accept");
+    assert_eq!(answer.json(), json!({ "kind": "APIGroupList", "groups": [group] }));
     let answer = get(&world, "/apis/g.example.com", "").await;
     let mut expected = group;
     expected["kind"] = "APIGroup".into();
     expected["apiVersion"] = "v1".into();
     assert_eq!(answer.json(), expected);
+}
+
+#[tokio::test]
+async fn the_documents_are_there_for_people_and_as_yaml() {
+    let world = World::new();
+    for path in ["/apis", "/apis/g.example.com", "/apis/g.example.com/v1alpha1"] {
+        let json = get(&world, path, "").await.json();
+        let yaml = get(&world, path, "application/json;q=0.4, application/yaml;q=0.5").await;
+        assert_eq!(yaml.header("content-type"), "application/yaml");
+        assert_eq!(serde_saphyr::from_str::<Value>(&yaml.body).unwrap(), json);
+        let request = ask("GET", path).header("user-agent", "curl/8").body(Body::empty()).unwrap();
+        let pretty = world.send(request).await;
+        assert!(pretty.body.starts_with("{\n  \""), "{}", pretty.body);
+        assert_eq!((pretty.header("content-type"), pretty.json()), ("application/json", json));
+    }
+    let yaml = get(&world, "/apis", &V2.replace("json", "yaml")).await;
+    assert_eq!(yaml.header("content-type"), V2.replace("json", "yaml"));
+    assert_eq!(yaml.header("etag"), get(&world, "/apis", V2).await.header("etag"));
+    let listed: Value = serde_saphyr::from_str(&yaml.body).unwrap();
+    assert_eq!(listed["kind"], "APIGroupDiscoveryList");
 }
 
 #[tokio::test]
@@ -109,14 +128,35 @@ async fn aggregated_discovery_has_its_type_and_its_tag() {
 async fn the_other_paths_answer_too() {
     let world = World::new();
     let index = get(&world, "/", "").await.json();
+    assert_eq!(get(&world, "/index.html", "").await.json(), index);
     assert!(index["paths"].as_array().unwrap().contains(&"/apis/g.example.com/v1alpha1".into()));
     assert_eq!(
         get(&world, "/version", "").await.json()["gitVersion"],
         concat!("v", env!("CARGO_PKG_VERSION"))
     );
-    assert!(get(&world, "/metrics", "").await.body.ends_with("# EOF\n"));
-    for (path, body) in [("/api", "404 page not found\n"), ("/apis/other", "404 page not found\n")] {
-        let answer = get(&world, path, "").await;
-        assert_eq!((answer.status, answer.body.as_str()), (StatusCode::NOT_FOUND, body));
+    for (accept, media) in [
+        ("", "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"),
+        (
+            "application/openmetrics-text;version=1.0.0",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        ),
+    ] {
+        let answer = get(&world, "/metrics", accept).await;
+        assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, media));
+        assert_eq!(answer.body.ends_with("# EOF\n"), !accept.is_empty());
+    }
+    let refused = get(&world, "/version", "application/yaml").await;
+    assert_eq!(
+        (refused.status, refused.header("content-type")),
+        (StatusCode::NOT_ACCEPTABLE, "application/yaml")
+    );
+    for path in ["/version", "/apis", "/apis/g.example.com", "/apis/g.example.com/v1alpha1"] {
+        let head = ask("HEAD", path).body(Body::empty()).unwrap();
+        assert_eq!(world.send(head).await.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+    }
+    for path in ["/api", "/apis/other", "//apis", "/healthz/", "/readyz/other"] {
+        let answer = get(&world, path, "text/html").await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!((answer.header("content-type"), answer.json()), ("application/json", index.clone()));
     }
 }
