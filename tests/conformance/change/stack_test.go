@@ -87,6 +87,9 @@ func (s *stack) deploy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.deployment.Prefer(ctx); err != nil {
+		return err
+	}
 	s.deployment.Flags = []string{
 		"--propagation-settle=0s",
 		"--shutdown-delay-duration=" + shutdownDelay.String(),

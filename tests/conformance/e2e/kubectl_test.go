@@ -58,7 +58,7 @@ func TestKubectlDirectly(t *testing.T) {
 		"/livez?verbose":  {"livez check passed"},
 		"/healthz":        {"ok"},
 		"/version":        {`"gitVersion"`},
-		"/metrics":        {"# EOF"},
+		"/metrics":        {"# TYPE cert_manager_webhook_cloudflare_"},
 		"/apis":           {running.one.Group},
 		"/apis/" + running.one.Group + "/v1alpha1": {webhook.Solver},
 		"/openapi/v2": {"ChallengePayload"},

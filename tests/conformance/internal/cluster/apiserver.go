@@ -72,6 +72,7 @@ func (c *Cluster) startAPIServer(ctx context.Context) error {
 		Host: "https://" + apiAddress,
 		// A test's client must never be what the test waits for.
 		QPS: 200, Burst: 400,
+		WarningHandler:  rest.NoWarnings{}, // of deprecated types, which older releases need
 		TLSClientConfig: rest.TLSClientConfig{CAData: k.server.PEM, CertData: k.admin.Cert, KeyData: k.admin.Key},
 	}
 	var err error

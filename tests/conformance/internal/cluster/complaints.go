@@ -30,7 +30,7 @@ func (c *Cluster) Excuse() (end func()) {
 }
 
 // Complaints are what the API server and the controllers of Kubernetes had to log about discovery and
-// OpenAPI as warnings and errors, outside of the excused times.
+// OpenAPI as a fault, outside of the excused times.
 func (c *Cluster) Complaints() ([]string, error) {
 	c.excuses.mutex.Lock()
 	defer c.excuses.mutex.Unlock()
@@ -66,9 +66,9 @@ const klogTime = "0102 15:04:05.000000"
 // entry is the beginning of one of klog's entries, which may have several lines.
 var entry = regexp.MustCompile(`(?m)^[IWEF]\d{4} `)
 
-// complaint is an entry of severity warning, error or fatal that has to do with what an aggregated API
-// server tells about itself. (There is an API group named discovery.k8s.io.)
-var complaint = regexp.MustCompile(`(?is)^[WEF]\d{4} .*(openapi|discovery\b[^.]|discover |server APIs|v1alpha1\.)`)
+// complaint is an error that has to do with what an aggregated API server tells about itself; the garbage
+// collector only warns.
+var complaint = regexp.MustCompile(`(?is)^([EF]\d{4} .*(openapi|discovery|server APIs|v1alpha1\.)|W\d{4} .*failed to discover)`)
 
 // conflict is what a controller says when somebody else has written its object meanwhile; it tries again.
 var conflict = regexp.MustCompile(`Operation cannot be fulfilled`)
