@@ -49,7 +49,7 @@ where
         Err(error) => {
             // The error holds names out of a certificate at most, no header and no token.
             info!(error = ?error.to_string(), "a request could not be authenticated");
-            return leave(request.version(), misplaced, status::unauthorized());
+            return warned(misplaced, leave(request.version(), status::unauthorized()));
         }
     };
     let version = request.version();
@@ -71,7 +71,7 @@ where
             }
         }
     };
-    if anonymous { leave(version, misplaced, response) } else { response }
+    warned(misplaced, if anonymous { leave(version, response) } else { response })
 }
 
 /// Why a request may not be done; `None` if it may.
@@ -98,14 +98,17 @@ async fn refusal<A: Authorizer, T: TokenReviewer, S: Answer>(
 
 /// Those whom nobody knows don't keep an HTTP/2 connection: `UnauthenticatedHTTP2DOSMitigation` of
 /// `pkg/endpoints/filters/authentication.go`. The server turns the header into a GOAWAY.
-///
-/// Who meant to bring a token is told why it was none.
-fn leave(version: Version, misplaced: bool, mut response: Response<Body>) -> Response<Body> {
-    if misplaced {
-        response.headers_mut().append(WARNING, HeaderValue::from_static(MISPLACED));
-    }
+fn leave(version: Version, mut response: Response<Body>) -> Response<Body> {
     if version == Version::HTTP_2 {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// Who meant to bring a token is told why it was none.
+fn warned(misplaced: bool, mut response: Response<Body>) -> Response<Body> {
+    if misplaced {
+        response.headers_mut().append(WARNING, HeaderValue::from_static(MISPLACED));
     }
     response
 }
