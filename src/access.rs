@@ -19,9 +19,9 @@ pub mod request_header;
 mod standing;
 pub mod token;
 
-pub use attributes::{Attributes, ResourceAttributes};
-pub use chain::PeerCertificates;
-pub use config::{ConfigError, FrontProxyConfig};
+pub use attributes::{Attributes, Requirement, ResourceAttributes};
+pub use chain::{Anchors, PeerCertificates};
+pub use config::{Asked, ConfigError, FrontProxyConfig, Headers};
 pub use error::{AccessError, CredentialError, Unauthenticated};
 pub use identity::Identity;
 pub use standing::Standing;
@@ -125,7 +125,7 @@ impl<A: Authorizer, T: TokenReviewer> Access<A, T> {
             Ok(None) => {}
             Err(error) => errors.push(error),
         }
-        match identity::of_client_certificate(config.client_ca(), peer, now) {
+        match identity::of_client_certificate(config.client_ca.as_deref(), peer, now) {
             Ok(Some(identity)) => return Ok(Some(identity)),
             Ok(None) => {}
             Err(error) => errors.push(error),

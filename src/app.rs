@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::access::{Access, FrontProxy};
+use crate::access::{Access, FrontProxy, FrontProxyConfig};
 use crate::api::{self, Answer};
 use crate::challenge::ChallengeRequest;
 use crate::cli::{LogFormat, PropagationCheck, Serve};
@@ -27,7 +27,7 @@ use crate::cluster::challenges::ClusterChallenges;
 use crate::cluster::client::{self, Clients};
 use crate::cluster::follow::Pauses;
 use crate::cluster::front_proxy::FrontProxyWatch;
-use crate::cluster::review::{SubjectAccess, TokenReviews};
+use crate::cluster::review::{SharedFor, SubjectAccess, TokenReviews};
 use crate::cluster::secret::ClusterCredentials;
 use crate::deadline::Deadline;
 use crate::health::Health;
@@ -93,8 +93,8 @@ impl App {
         let solver = solver(settings, &clients, &front_proxy, &health, metrics, &mut background)?;
         let access = Access::new(
             front_proxy,
-            SubjectAccess::new(clients.authorization.clone()),
-            TokenReviews::new(clients.authentication.clone()),
+            SubjectAccess::new(clients.authorization.clone(), SharedFor::default()),
+            TokenReviews::new(clients.authentication.clone(), SharedFor::default()),
         );
         let certificate =
             ServingCertificate::load(settings.tls_cert_file.clone(), settings.tls_private_key_file.clone())?;
@@ -222,10 +222,12 @@ fn owner(settings: &Serve, front_proxy: &FrontProxy, background: &mut Background
     }
     let (known, group, mut front_proxy) = (owner.clone(), settings.group_name.clone(), front_proxy.clone());
     background.start("owner id", async move {
-        if let Ok(config) = front_proxy.wait_for(Option::is_some).await
+        let read =
+            |config: &Option<Arc<FrontProxyConfig>>| config.as_ref().is_some_and(|c| !c.uid.is_empty());
+        if let Ok(config) = front_proxy.wait_for(read).await
             && let Some(config) = config.as_ref()
         {
-            known.set(OwnerId::derive(config.uid(), &group));
+            known.set(OwnerId::derive(&config.uid, &group));
         }
         std::future::pending::<()>().await;
     });

@@ -1,7 +1,15 @@
 //! What a request asks for, in the words of a `SubjectAccessReview`.
 //!
-//! Source: `pkg/endpoints/request/requestinfo.go` of `k8s.io/apiserver`. Field and label selectors, which the
-//! original adds to reviews of `list` and `watch`, are left out: nothing here can be listed.
+//! Sources: `pkg/endpoints/request/requestinfo.go` and `GetAuthorizerAttributes` of
+//! `pkg/endpoints/filters/authorization.go` of `k8s.io/apiserver`.
+
+mod selectors;
+
+use std::borrow::Cow;
+
+use super::request_header::percent_decode;
+
+pub use selectors::Requirement;
 
 /// What is reviewed; an empty field is left out of the review.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,6 +36,8 @@ pub struct ResourceAttributes {
     pub subresource: String,
     pub namespace: String,
     pub name: String,
+    pub field_selector: Vec<Requirement>,
+    pub label_selector: Vec<Requirement>,
 }
 
 impl Attributes {
@@ -60,6 +70,7 @@ fn resource(method: &str, path: &str, query: &str) -> Option<ResourceAttributes>
         _ => return None,
     };
     let mut verb = verb_of(method);
+    let selectable = !matches!(rest, ["proxy" | "watch", ..]);
     if let [special @ ("proxy" | "watch"), after @ ..] = rest {
         (verb, rest) = (special, after);
     }
@@ -72,14 +83,29 @@ fn resource(method: &str, path: &str, query: &str) -> Option<ResourceAttributes>
         }
     }
     let part = |index: usize| rest.get(index).copied().unwrap_or_default();
-    let name = part(1);
+    let mut name = part(1).to_owned();
     let subresource = if matches!(verb, "proxy" | "watch") { "" } else { part(2) };
+    let query = Query(query);
+    let fields = query.value("fieldSelector").map(|text| selectors::fields(&text));
+    let labels = query.value("labelSelector").map(|text| selectors::labels(&text));
     let verb = match verb {
-        "get" if name.is_empty() && watches(query) => "watch",
-        "get" if name.is_empty() => "list",
+        "get" if name.is_empty() => {
+            // A list of one name is asked for by name, unless anything about the list can't be read.
+            let readable = query.is_of_a_list() && !matches!(labels, Some(None));
+            if let (true, Some(Some(fields))) = (readable, &fields) {
+                selectors::exact(fields, "metadata.name")
+                    .filter(is_segment)
+                    .unwrap_or_default()
+                    .clone_into(&mut name);
+            }
+            if query.watches() { "watch" } else { "list" }
+        }
         "delete" if name.is_empty() => "deletecollection",
         verb => verb,
     };
+    let selectable = selectable && matches!(verb, "list" | "watch" | "deletecollection");
+    let selected =
+        |selector: Option<Option<_>>| selector.flatten().filter(|_| selectable).unwrap_or_default();
     Some(ResourceAttributes {
         verb: verb.to_owned(),
         group: group.to_owned(),
@@ -87,7 +113,9 @@ fn resource(method: &str, path: &str, query: &str) -> Option<ResourceAttributes>
         resource: part(0).to_owned(),
         subresource: subresource.to_owned(),
         namespace: namespace.to_owned(),
-        name: name.to_owned(),
+        name,
+        field_selector: selected(fields),
+        label_selector: selected(labels),
     })
 }
 
@@ -102,16 +130,42 @@ fn verb_of(method: &str) -> &'static str {
     }
 }
 
-/// `?watch` with any value but `false` and `0`.
-fn watches(query: &str) -> bool {
-    query
-        .split('&')
-        .find_map(|pair| match pair.split_once('=') {
-            Some(("watch", value)) => Some(!value.eq_ignore_ascii_case("false") && value != "0"),
-            None if pair == "watch" => Some(true),
-            _ => None,
-        })
-        .unwrap_or(false)
+/// `IsPathSegmentName` of `k8s.io/apimachinery`.
+fn is_segment(name: &&str) -> bool {
+    !matches!(*name, "." | "..") && !name.contains(['/', '%'])
+}
+
+/// A raw query.
+#[derive(Clone, Copy)]
+struct Query<'a>(&'a str);
+
+impl Query<'_> {
+    /// The first value of a key, decoded.
+    fn value(self, key: &str) -> Option<String> {
+        let decode = |text: &str| {
+            let spaced: Cow<'_, str> = text.replace('+', " ").into();
+            percent_decode(&spaced).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        };
+        // As Go's `url.ParseQuery`: what can't be decoded is not there.
+        let pairs = self.0.split('&').filter(|pair| !pair.contains(';'));
+        pairs
+            .filter_map(|pair| {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                Some((decode(name)?, decode(value)?))
+            })
+            .find_map(|(name, value)| (name == key).then_some(value))
+    }
+
+    /// `?watch` with any value but `false` and `0`.
+    fn watches(self) -> bool {
+        self.value("watch").is_some_and(|value| !value.eq_ignore_ascii_case("false") && value != "0")
+    }
+
+    /// Whether its numbers are numbers (`ListOptions`).
+    fn is_of_a_list(self) -> bool {
+        let is_number = |value: String| value.is_empty() || value.parse::<i64>().is_ok();
+        ["limit", "timeoutSeconds"].into_iter().filter_map(|key| self.value(key)).all(is_number)
+    }
 }
 
 #[cfg(test)]
@@ -162,6 +216,28 @@ mod tests {
         {
             let attributes = Attributes::of("GET", "/apis/g/v1/s", Some(query));
             assert_eq!(attributes.verb(), verb, "{query}");
+        }
+    }
+
+    #[test]
+    fn selectors_narrow_what_can_be_listed() {
+        for (method, path, query, expected) in [
+            ("GET", "s", "fieldSelector=metadata.name%3Dx&labelSelector=a+in+(b)", "list x 1 1"),
+            ("DELETE", "s", "fieldSelector=a%3Db&fieldSelector=c%3Dd", "deletecollection  1 0"),
+            ("GET", "s", "fieldSelector=metadata.name%3Dx&labelSelector=a%3D-", "list  1 0"),
+            ("GET", "s", "fieldSelector=metadata.name%3Dx&limit=many", "list  1 0"),
+            ("GET", "s", "fieldSelector=metadata.name%3D..", "list  1 0"),
+            ("GET", "s", "fieldSelector=%zz&labelSelector=a;b", "list  0 0"),
+            ("GET", "s/y", "fieldSelector=metadata.name%3Dx", "get y 0 0"),
+            ("POST", "s", "fieldSelector=metadata.name%3Dx", "create  0 0"),
+            ("GET", "watch/s", "fieldSelector=metadata.name%3Dx", "watch  0 0"),
+        ] {
+            let Attributes::Resource(r) = Attributes::of(method, &format!("/apis/g/v1/{path}"), Some(query))
+            else {
+                panic!("{path} is no resource");
+            };
+            let seen = format!("{} {} {} {}", r.verb, r.name, r.field_selector.len(), r.label_selector.len());
+            assert_eq!(seen, expected, "{method} {path} {query}");
         }
     }
 }

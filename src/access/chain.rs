@@ -47,7 +47,7 @@ struct Terms {
 
 impl Anchors {
     /// Reads a bundle; `None` if a certificate can't be read or there is none, as in `ParseCertsPEM` of client-go.
-    pub(super) fn parse(pem: &str) -> Option<Self> {
+    pub fn parse(pem: &str) -> Option<Self> {
         let certificates =
             CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>().ok()?;
         if certificates.is_empty() {

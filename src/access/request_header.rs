@@ -20,22 +20,23 @@ pub fn identity(
     headers: &HeaderMap,
     now: UnixTime,
 ) -> Result<Option<Identity>, CredentialError> {
-    let (Some(leaf), Some(authorities)) = (peer.leaf(), config.proxy_ca()) else {
+    let (Some(leaf), Some(authorities)) = (peer.leaf(), &config.proxy_ca) else {
         return Ok(None);
     };
     authorities.verify(peer, now)?;
-    if !config.allows(&Subject::read(leaf)?.name) {
+    let names = &config.headers;
+    if !names.allow(&Subject::read(leaf)?.name) {
         return Err(CredentialError::Name);
     }
-    let name = first_value(headers, &config.username_headers);
+    let name = first_value(headers, &names.usernames);
     if name.is_empty() {
         return Ok(None);
     }
     Ok(Some(Identity {
         name,
-        uid: first_value(headers, &config.uid_headers),
-        groups: all_values(headers, &config.group_headers),
-        extra: extra(headers, &config.extra_prefixes),
+        uid: first_value(headers, &names.uids),
+        groups: all_values(headers, &names.groups),
+        extra: extra(headers, &names.extra_prefixes),
     }))
 }
 

@@ -1,4 +1,5 @@
-//! The front-proxy configuration, kept up to date from the `ConfigMap` that kube-apiserver publishes.
+//! The front-proxy configuration, kept up to date from the `ConfigMap` that kube-apiserver publishes, and from the files
+//! that flags give in its place ([`given`]).
 //!
 //! Sources: `pkg/server/options/authentication.go`, `pkg/server/dynamiccertificates/configmap_cafile_content.go` of
 //! `k8s.io/apiserver`. Unlike there, a `ConfigMap` that is late or may not be read yet ends no process: until it comes,
@@ -15,26 +16,47 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::follow::{Follower, Lost, Pauses, follow};
-use crate::access::{FrontProxy, FrontProxyConfig};
+use crate::access::{Asked, FrontProxy, FrontProxyConfig};
 use crate::health::{Health, Token};
 
-/// Watches the `ConfigMap`.
+pub mod given;
+
+use given::{Files, Given, GivenError};
+
+/// Watches the `ConfigMap`, and looks at the files.
 pub struct FrontProxyWatch {
     client: Client,
     pauses: Pauses,
     state: Published,
+    files: Option<Files>,
+    looks_up: bool,
 }
 
 impl FrontProxyWatch {
     /// Reads with `client`; `health` is not ready until a front proxy can be recognized.
     pub fn new(client: Client, health: &Health, pauses: Pauses) -> (FrontProxy, Self) {
         let (sender, receiver) = watch::channel(None);
-        let watch = Self {
-            client,
-            pauses,
-            state: Published { sender, ready: health.expect(CHECK, MISSING), listed: false, said: None },
-        };
-        (receiver, watch)
+        let ready = health.expect(CHECK, MISSING);
+        let state = Published { sender, ready, asked: Asked::ALL, listed: false, said: None };
+        (receiver, Self { client, pauses, state, files: None, looks_up: true })
+    }
+
+    /// Takes what the flags give in place of the `ConfigMap`'s; files that can't be used are an error now, and keep what
+    /// they said before later.
+    pub fn with(mut self, given: Given) -> Result<Self, GivenError> {
+        self.looks_up = !given.skip_lookup;
+        self.state.asked = given.asked();
+        let mut config = FrontProxyConfig::default();
+        let files = Files::load(given, &mut config)?;
+        if files.are_some() {
+            self.state.sender.send_replace(Some(Arc::new(config)));
+            self.files = Some(files);
+        }
+        // Without a look at the ConfigMap, what the flags give is all there will be.
+        if !self.looks_up || !self.state.asked.front_proxy {
+            self.state.ready.ready();
+        }
+        Ok(self)
     }
 
     /// Watches until `shutdown`.
@@ -42,14 +64,27 @@ impl FrontProxyWatch {
         // A list with this selector is what a Role with `resourceNames` allows; without it the list is forbidden.
         let config = watcher::Config::default().fields(&format!("metadata.name={NAME}"));
         let api = Api::<ConfigMap>::namespaced(self.client, NAMESPACE);
-        let watching = follow(api, config, self.pauses, &mut self.state);
+        let sender = self.state.sender.clone();
+        let looking_up = async {
+            if self.looks_up {
+                follow(api, config, self.pauses, &mut self.state).await;
+            }
+        };
+        let looking_at_files = async {
+            if let Some(files) = self.files {
+                files.follow(&sender).await;
+            }
+        };
+        let watching = async { tokio::join!(looking_up, looking_at_files) };
         shutdown.run_until_cancelled(watching).await;
+        shutdown.cancelled().await;
     }
 }
 
 struct Published {
     sender: watch::Sender<Option<Arc<FrontProxyConfig>>>,
     ready: Token,
+    asked: Asked,
     /// Whether the list under way has named it.
     listed: bool,
     /// What the log said last; a state is told once.
@@ -78,26 +113,31 @@ impl Follower<ConfigMap> for Published {
 }
 
 impl Published {
-    /// Takes a new content over, unless it is worse than the one before.
+    /// Takes over what is not worse than before.
     fn update(&mut self, map: &ConfigMap) {
         let none = BTreeMap::new();
         let uid = map.metadata.uid.as_deref().unwrap_or_default();
-        let config = match FrontProxyConfig::parse(uid, map.data.as_ref().unwrap_or(&none)) {
-            Ok(config) => config,
-            Err(error) => return self.say(&error.to_string()),
-        };
-        let complete = config.proxy_ca().is_some();
-        let had_one = self.sender.borrow().as_ref().is_some_and(|config| config.proxy_ca().is_some());
-        if had_one && !complete {
-            return self.say(NO_CA);
-        }
-        self.sender.send_replace(Some(Arc::new(config)));
+        let data = map.data.as_ref().unwrap_or(&none);
+        let (mut result, mut complete) = (Ok(()), false);
+        self.sender.send_modify(|current| {
+            let mut config = current.as_deref().cloned().unwrap_or_default();
+            result = config.update(uid, data, self.asked);
+            complete = config.is_complete();
+            *current = Some(Arc::new(config));
+        });
         if complete {
             self.ready.ready();
-            self.said = None;
-            info!("front-proxy configuration read");
-        } else {
-            self.say(NO_CA);
+        }
+        match result {
+            Ok(()) if !complete => self.say("it has no requestheader-username-headers"),
+            Ok(()) => {
+                self.said = None;
+                info!("front-proxy configuration read");
+            }
+            Err(errors) => {
+                let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+                self.say(&errors.join("; "));
+            }
         }
     }
 
@@ -106,7 +146,7 @@ impl Published {
             warn!(
                 reason = what,
                 kept = self.sender.borrow().is_some(),
-                "ConfigMap {NAMESPACE}/{NAME} can't be used"
+                "ConfigMap {NAMESPACE}/{NAME} can't be used as it is"
             );
             self.said = Some(what.to_owned());
         }
@@ -117,6 +157,5 @@ const NAMESPACE: &str = "kube-system";
 const NAME: &str = "extension-apiserver-authentication";
 const CHECK: &str = "front-proxy";
 const MISSING: &str = "ConfigMap kube-system/extension-apiserver-authentication has not been read yet, or has no \
-     requestheader-client-ca-file: check that it exists and that the webhook's ServiceAccount is bound to the Role \
-     extension-apiserver-authentication-reader in kube-system";
-const NO_CA: &str = "it has no requestheader-client-ca-file";
+     requestheader-client-ca-file or no requestheader-username-headers: check that it exists and that the webhook's \
+     ServiceAccount is bound to the Role extension-apiserver-authentication-reader in kube-system";

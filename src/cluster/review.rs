@@ -1,8 +1,8 @@
 //! Reviews by kube-apiserver: who a bearer token is, and what somebody may do.
 //!
 //! The figures are those of `DelegatingAuthenticationOptions` and `DelegatingAuthorizationOptions` (`k8s.io/apiserver`,
-//! `pkg/server/options`): answers are shared for 10 s whatever they say, errors never, and without an answer nobody
-//! is recognized and nothing is allowed.
+//! `pkg/server/options`): answers are shared for 10 s whatever they say, unless flags say otherwise, errors never, and
+//! without an answer nobody is recognized and nothing is allowed.
 
 mod subject_access;
 mod token;
@@ -19,6 +19,25 @@ use zeroize::Zeroizing;
 
 pub use subject_access::SubjectAccess;
 pub use token::TokenReviews;
+
+/// For how long answers are shared; zero shares none beyond those who ask at once.
+#[derive(Debug, Clone, Copy)]
+pub struct SharedFor {
+    /// `--authentication-token-webhook-cache-ttl`.
+    pub tokens: Duration,
+    /// `--authorization-webhook-cache-authorized-ttl`.
+    pub allowed: Duration,
+    /// `--authorization-webhook-cache-unauthorized-ttl`.
+    pub forbidden: Duration,
+}
+
+/// `CacheTTL`, `AllowCacheTTL` and `DenyCacheTTL`.
+impl Default for SharedFor {
+    fn default() -> Self {
+        let moment = Duration::from_secs(10);
+        Self { tokens: moment, allowed: moment, forbidden: moment }
+    }
+}
 
 use super::call::{CallError, call};
 
@@ -70,5 +89,3 @@ fn pause_after(error: &CallError) -> Option<Duration> {
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const ATTEMPTS: u32 = 5;
 const LIMIT: Duration = Duration::from_secs(10);
-/// `CacheTTL`, `AllowCacheTTL` and `DenyCacheTTL`.
-const SHARED_FOR: Duration = Duration::from_secs(10);

@@ -3,11 +3,11 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::body::Body;
 use http::header::CONNECTION;
+use http::request::Parts;
 use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
@@ -138,21 +138,24 @@ async fn answer(
         response
     } else {
         let (parts, body) = request.into_parts();
-        let (body, read) = Received::new(body);
-        let mut response = if let Some(refusal) = head::refusal(&parts) {
-            refusal
-        } else {
-            let Ok(response) = router.oneshot(Request::from_parts(parts, Body::new(body))).await;
-            response
-        };
-        // What nobody has read is in the way of the next request.
-        if progress.is_old() || !read.load(Ordering::Relaxed) {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        match head::refusal(&parts) {
+            Some(refusal) => refusal,
+            None => in_turn(router, parts, body, progress).await,
         }
-        response
     };
     let answered = in_flight.answered();
     response.map(|body| Sent::new(body, answered))
+}
+
+/// The same for HTTP/1, where one request follows the other.
+async fn in_turn(router: Router, head: Parts, body: Incoming, progress: &Progress) -> Response<Body> {
+    let (body, rest) = Received::new(body, &head.headers);
+    let Ok(mut response) = router.oneshot(Request::from_parts(head, Body::new(body))).await;
+    // What nobody has read is in the way of the next request.
+    if progress.is_old() || !rest.is_drained().await {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// `pkg/server/options/recommended.go` and `secure_serving.go`, but for what a stranger could use up: before anybody is

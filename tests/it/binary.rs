@@ -4,6 +4,7 @@
 mod crash;
 mod flags;
 mod readiness;
+mod rotation;
 mod secrecy;
 mod signals;
 

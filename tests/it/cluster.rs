@@ -22,10 +22,16 @@ use cloudflare_emulator::kubernetes::KubernetesStandIn;
 /// A stand-in, and clients as the program makes them.
 async fn stand_in() -> (KubernetesStandIn, Clients) {
     let api = KubernetesStandIn::start().await.unwrap();
+    let clients = clients(&api).await;
+    (api, clients)
+}
+
+/// Clients of a stand-in, as the program makes them.
+async fn clients(api: &KubernetesStandIn) -> Clients {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), api.kubeconfig()).unwrap();
     let settings = Settings { kubeconfig: Some(file.path().to_owned()), ..Settings::default() };
-    (api, Clients::new(&settings).await.unwrap())
+    Clients::new(&settings).await.unwrap()
 }
 
 /// What happens must happen soon.

@@ -9,8 +9,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use kube::Client;
 use serde::{Deserialize, Serialize};
 
-use super::{SHARED_FOR, create};
-use crate::access::{AccessError, Attributes, Authorizer, Decision, Identity};
+use super::{SharedFor, create};
+use crate::access::{AccessError, Attributes, Authorizer, Decision, Identity, Requirement};
 use crate::cluster::call::CallError;
 use crate::cluster::flight::Flights;
 use crate::expiring::Expiring;
@@ -19,6 +19,7 @@ use crate::expiring::Expiring;
 #[derive(Debug)]
 pub struct SubjectAccess {
     reviews: Reviews,
+    shared_for: SharedFor,
     recent: Arc<Expiring<Key, Decision>>,
     flights: Flights<Key, Result<Decision, CallError>>,
 }
@@ -28,8 +29,9 @@ type Key = [u8; 32];
 
 impl SubjectAccess {
     /// Asks with `client`.
-    pub fn new(client: Client) -> Self {
-        Self { reviews: Reviews(client), recent: Arc::new(Expiring::new(CAPACITY)), flights: Flights::new() }
+    pub fn new(client: Client, shared_for: SharedFor) -> Self {
+        let recent = Arc::new(Expiring::new(CAPACITY));
+        Self { reviews: Reviews(client), shared_for, recent, flights: Flights::new() }
     }
 }
 
@@ -45,11 +47,13 @@ impl Authorizer for SubjectAccess {
             return Ok(decision);
         }
         let (reviews, recent) = (self.reviews.clone(), self.recent.clone());
-        let keep = length(attributes) < MAX_KEPT;
+        let (keep, shared_for) = (length(attributes) < MAX_KEPT, self.shared_for);
         let flight = self.flights.join(key, async move {
             let decision = reviews.ask(&review).await?;
             if keep {
-                recent.insert(key, decision.clone(), SHARED_FOR);
+                let ttl =
+                    if decision == Decision::Allowed { shared_for.allowed } else { shared_for.forbidden };
+                recent.insert(key, decision.clone(), ttl);
             }
             Ok(decision)
         });
@@ -106,6 +110,7 @@ struct Spec {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct OnResource {
     #[serde(skip_serializing_if = "String::is_empty")]
     namespace: String,
@@ -121,6 +126,31 @@ struct OnResource {
     subresource: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field_selector: Option<Selector>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label_selector: Option<Selector>,
+}
+
+#[derive(Serialize)]
+struct Selector {
+    requirements: Vec<Condition>,
+}
+
+#[derive(Serialize)]
+struct Condition {
+    key: String,
+    operator: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    values: Vec<String>,
+}
+
+impl Selector {
+    fn of(requirements: Vec<Requirement>) -> Option<Self> {
+        let condition = |Requirement { key, operator, values }| Condition { key, operator, values };
+        (!requirements.is_empty())
+            .then(|| Self { requirements: requirements.into_iter().map(condition).collect() })
+    }
 }
 
 #[derive(Serialize)]
@@ -144,6 +174,8 @@ impl Review {
                     resource: resource.resource,
                     subresource: resource.subresource,
                     name: resource.name,
+                    field_selector: Selector::of(resource.field_selector),
+                    label_selector: Selector::of(resource.label_selector),
                 }),
                 None,
             ),

@@ -11,7 +11,7 @@ use kube::Client;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{SHARED_FOR, create};
+use super::{SharedFor, create};
 use crate::access::{AccessError, Identity, TokenReviewer};
 use crate::cluster::call::CallError;
 use crate::cluster::flight::Flights;
@@ -20,6 +20,7 @@ use crate::expiring::Expiring;
 /// Asks kube-apiserver, and remembers its answers for a moment: "nobody's" too.
 pub struct TokenReviews {
     client: Client,
+    shared_for: SharedFor,
     /// Made at start: a key of the cache tells nothing about the token, even to who reads this process' memory.
     secret: hmac::Key,
     recent: Arc<Expiring<Key, Option<Identity>>>,
@@ -30,12 +31,13 @@ type Key = [u8; 32];
 
 impl TokenReviews {
     /// Asks with `client`.
-    pub fn new(client: Client) -> Self {
+    pub fn new(client: Client, shared_for: SharedFor) -> Self {
         let mut seed = Zeroizing::new([0; 32]);
         // Should the random source fail, the keys are plain digests of tokens of 256 bits of entropy: no less safe.
         let _ = aws_lc_rs::rand::fill(&mut *seed);
         Self {
             client,
+            shared_for,
             secret: hmac::Key::new(hmac::HMAC_SHA256, &*seed),
             recent: Arc::new(Expiring::new(CAPACITY)),
             flights: Flights::new(),
@@ -50,11 +52,11 @@ impl TokenReviewer for TokenReviews {
         if let Some(identity) = self.recent.get(&key) {
             return Ok(identity);
         }
-        let (client, recent) = (self.client.clone(), self.recent.clone());
+        let (client, recent, ttl) = (self.client.clone(), self.recent.clone(), self.shared_for.tokens);
         let token = Zeroizing::new(token.to_owned());
         let flight = self.flights.join(key, async move {
             let identity = ask(&client, &token).await?;
-            recent.insert(key, identity.clone(), SHARED_FOR);
+            recent.insert(key, identity.clone(), ttl);
             Ok(identity)
         });
         flight.await.map_err(|error| AccessError::new("TokenReview", error))

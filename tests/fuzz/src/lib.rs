@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use cert_manager_webhook_cloudflare::access::{
-    Access, AccessError, Attributes, Authorizer, Decision, FrontProxyConfig, Identity, TokenReviewer,
+    Access, AccessError, Asked, Attributes, Authorizer, Decision, FrontProxyConfig, Identity, TokenReviewer,
 };
 use cert_manager_webhook_cloudflare::api::{self, Answer};
 use cert_manager_webhook_cloudflare::challenge::ChallengeRequest;
@@ -59,8 +59,10 @@ impl World {
     ///
     /// Without a runtime there is nothing to try.
     pub fn new(config: &BTreeMap<String, String>) -> Self {
-        let config = FrontProxyConfig::parse("uid", config).expect("the configuration is this crate's own");
-        let (sender, front_proxy) = watch::channel(Some(Arc::new(config)));
+        let mut front_proxy = FrontProxyConfig::default();
+        // What it lacks is off.
+        let _ = front_proxy.update("uid", config, Asked::ALL);
+        let (sender, front_proxy) = watch::channel(Some(Arc::new(front_proxy)));
         let (cluster, solver) = (Cluster::default(), Arc::new(Solver::default()));
         let (_, registry) = Metrics::new();
         let router = api::router(api::Parts {

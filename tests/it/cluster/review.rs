@@ -1,11 +1,12 @@
 //! Reviews: what is sent, what is remembered, and that nothing is allowed without an answer.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use cert_manager_webhook_cloudflare::access::{
     Attributes, Authorizer, Decision, Identity, ResourceAttributes, TokenReviewer,
 };
-use cert_manager_webhook_cloudflare::cluster::review::{SubjectAccess, TokenReviews};
+use cert_manager_webhook_cloudflare::cluster::review::{SharedFor, SubjectAccess, TokenReviews};
 use cloudflare_emulator::kubernetes::{Failure, KubernetesStandIn, Resource, Verdict};
 use serde_json::json;
 
@@ -123,6 +124,80 @@ async fn what_a_caller_made_long_is_not_remembered() {
 }
 
 #[tokio::test]
+async fn a_selector_is_part_of_what_is_asked() {
+    let (api, access) = access().await;
+    let query = "fieldSelector=metadata.name%3Dx,a!%3Db&labelSelector=c+in+(d,e),!f";
+    let list = Attributes::of("GET", "/apis/g/v1alpha1/s", Some(query));
+    access.authorize(&cert_manager(), &list).await.unwrap();
+    assert_eq!(
+        api.requests(ACCESS)[0].body["spec"]["resourceAttributes"],
+        json!({
+            "verb": "list", "group": "g", "version": "v1alpha1", "resource": "s", "name": "x",
+            "fieldSelector": {"requirements": [
+                {"key": "a", "operator": "NotIn", "values": ["b"]},
+                {"key": "metadata.name", "operator": "In", "values": ["x"]},
+            ]},
+            "labelSelector": {"requirements": [
+                {"key": "c", "operator": "In", "values": ["d", "e"]},
+                {"key": "f", "operator": "DoesNotExist"},
+            ]},
+        })
+    );
+}
+
+/// The clock stands still while anything happens, and jumps when everybody waits: the connection is there by then.
+#[tokio::test]
+async fn answers_are_shared_for_as_long_as_they_may_be() {
+    let (api, access) = access().await;
+    api.authorize(
+        |spec| if spec["user"] == "jane" { Verdict::Allowed } else { Verdict::NoOpinion(String::new()) },
+    );
+    let [jane, joe] = ["jane", "joe"].map(|name| Identity { name: name.into(), ..Identity::default() });
+    let ask = async |times: usize| {
+        for user in [&jane, &joe] {
+            soon(access.authorize(user, &create())).await.unwrap();
+        }
+        assert_eq!(api.requests(ACCESS).len(), times);
+    };
+    ask(2).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(9)).await;
+    ask(2).await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    ask(3).await;
+    tokio::time::advance(Duration::from_secs(5)).await;
+    ask(4).await;
+}
+
+#[tokio::test]
+async fn who_does_not_answer_in_time_allows_nothing() {
+    let (api, access) = access().await;
+    api.authorize(|_| Verdict::Allowed);
+    access.authorize(&cert_manager(), &create()).await.unwrap();
+    api.fail(ACCESS, Failure::Hang);
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    let path = Attributes::NonResource { verb: "get".into(), path: "/metrics".into() };
+    assert!(access.authorize(&cert_manager(), &path).await.is_err());
+    assert_eq!(begun.elapsed().as_secs(), 10);
+    api.heal(ACCESS);
+    tokio::time::resume();
+    assert_eq!(soon(access.authorize(&cert_manager(), &path)).await.unwrap(), Decision::Allowed);
+}
+
+#[tokio::test]
+async fn an_api_server_that_is_away_allows_nothing_and_recognizes_nobody() {
+    let (api, clients) = stand_in().await;
+    drop(api);
+    let access = SubjectAccess::new(clients.authorization, SHARED_FOR);
+    let tokens = TokenReviews::new(clients.authentication, SHARED_FOR);
+    tokio::time::pause();
+    let (who, what) = (cert_manager(), create());
+    let (allowed, known) = tokio::join!(access.authorize(&who, &what), tokens.review("jane"));
+    assert!(allowed.is_err() && known.is_err(), "{allowed:?}, {known:?}");
+}
+
+#[tokio::test]
 async fn a_token_is_reviewed_without_audiences_and_remembered() {
     let (api, tokens) = tokens().await;
     api.know_token(
@@ -185,13 +260,20 @@ async fn a_review_that_fails_tells_nothing_of_the_token_and_is_asked_again() {
 
 async fn access() -> (KubernetesStandIn, SubjectAccess) {
     let (api, clients) = stand_in().await;
-    (api, SubjectAccess::new(clients.authorization))
+    (api, SubjectAccess::new(clients.authorization, SHARED_FOR))
 }
 
 async fn tokens() -> (KubernetesStandIn, TokenReviews) {
     let (api, clients) = stand_in().await;
-    (api, TokenReviews::new(clients.authentication))
+    (api, TokenReviews::new(clients.authentication, SHARED_FOR))
 }
+
+/// As by default, but that it can be told which is which.
+const SHARED_FOR: SharedFor = SharedFor {
+    tokens: Duration::from_secs(10),
+    allowed: Duration::from_secs(10),
+    forbidden: Duration::from_secs(15),
+};
 
 fn cert_manager() -> Identity {
     Identity {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use cert_manager_webhook_cloudflare::access::{
-    Access, AccessError, Attributes, Authorizer, Decision, FrontProxyConfig, Identity, TokenReviewer,
+    Access, AccessError, Asked, Attributes, Authorizer, Decision, FrontProxyConfig, Identity, TokenReviewer,
 };
 use cert_manager_webhook_cloudflare::api::{self, Answer};
 use cert_manager_webhook_cloudflare::challenge::ChallengeRequest;
@@ -98,7 +98,9 @@ pub(super) fn front_proxy(proxies: &Authority, clients: &Authority) -> FrontProx
         ("requestheader-extra-headers-prefix", r#"["X-Remote-Extra-"]"#.to_owned()),
     ];
     let data = BTreeMap::from(data.map(|(key, value)| (key.to_owned(), value)));
-    FrontProxyConfig::parse("uid", &data).unwrap()
+    let mut config = FrontProxyConfig::default();
+    config.update("uid", &data, Asked::ALL).unwrap();
+    config
 }
 
 /// A response, read to its end.
