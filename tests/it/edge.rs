@@ -8,10 +8,10 @@
 )]
 
 mod authentication;
-mod certs;
+pub(crate) mod certs;
 mod contract;
 mod discovery;
-mod drain;
+pub(crate) mod drain;
 mod hostile;
 mod tls;
-mod world;
+pub(crate) mod world;
