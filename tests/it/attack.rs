@@ -12,6 +12,7 @@
 
 mod certificates;
 mod forgery;
+mod headers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,6 +42,17 @@ impl Doors {
     fn of(proxies: Authority, clients: Authority) -> Self {
         let access = access(front_proxy(&proxies, &clients), Cluster::default(), Cluster::default());
         Self { proxies, clients, access }
+    }
+
+    /// The same authorities, but other names and headers.
+    fn with(changes: &[(&str, &str)]) -> Self {
+        let doors = Self::new();
+        let authorities =
+            [("requestheader-client-ca-file", doors.proxies.pem()), ("client-ca-file", doors.clients.pem())];
+        let authorities = authorities.iter().map(|(key, pem)| (*key, pem.as_str()));
+        let changes: Vec<_> = authorities.chain(changes.iter().copied()).collect();
+        let access = access(config(&changes), Cluster::default(), Cluster::default());
+        Self { access, ..doors }
     }
 
     async fn identity(
@@ -83,6 +95,9 @@ fn access<A: Authorizer, T: TokenReviewer>(
 fn name(identity: &Result<Identity, Unauthenticated>) -> String {
     identity.as_ref().map_or_else(|_| "401".to_owned(), |identity| identity.name.clone())
 }
+
+/// A header as it comes.
+type Field = (&'static str, &'static [u8]);
 
 fn headers(fields: &[(&str, &[u8])]) -> HeaderMap {
     let field = |(name, value): &(&str, &[u8])| {
