@@ -13,6 +13,7 @@
 mod certificates;
 mod forgery;
 mod headers;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
