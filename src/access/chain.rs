@@ -72,6 +72,9 @@ impl Anchors {
         let Some((leaf, intermediates)) = peer.0.split_first() else {
             return Err(CredentialError::Chain(webpki::Error::UnknownIssuer));
         };
+        if intermediates.len() > MAX_INTERMEDIATES {
+            return Err(CredentialError::Chain(webpki::Error::MaximumPathDepthExceeded));
+        }
         let keeps_terms = |path: &VerifiedPath<'_>| {
             if !path.intermediate_certificates().all(|certificate| signs_for_clients(&certificate.der())) {
                 return Err(webpki::Error::UnknownIssuer);
@@ -141,3 +144,7 @@ impl Terms {
         (from..=until).contains(&now) && self.path_len.is_none_or(|limit| intermediates <= limit)
     }
 }
+
+/// More than any chain needs. Among certificates of one name there are more ways than can be tried for each request of
+/// whoever sends them: webpki gives up after 200,000.
+const MAX_INTERMEDIATES: usize = 5;

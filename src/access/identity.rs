@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use aws_lc_rs::digest;
 use rustls::pki_types::UnixTime;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::asn1_rs::Tag;
+use x509_parser::prelude::{AttributeTypeAndValue, FromDer, X509Certificate};
 
 use super::chain::{Anchors, PeerCertificates};
 use super::error::CredentialError;
@@ -97,7 +98,7 @@ impl Subject {
         }
         let mut subject = Self { name: String::new(), groups: Vec::new(), uid: String::new() };
         for attribute in certificate.subject().iter_attributes() {
-            let text = || attribute.as_str().map(str::to_owned).map_err(|_| CredentialError::Subject);
+            let text = || text(attribute).ok_or(CredentialError::Subject);
             match attribute.attr_type().to_id_string().as_str() {
                 COMMON_NAME => subject.name = text()?,
                 ORGANIZATION => subject.groups.push(text()?),
@@ -114,6 +115,23 @@ impl Subject {
         }
         Ok(subject)
     }
+}
+
+/// A text, if it is of the type that it claims to be; of the types that Go reads (`parseASN1String` of `crypto/x509`),
+/// those that are UTF-8 as they stand.
+fn text(attribute: &AttributeTypeAndValue<'_>) -> Option<String> {
+    let belongs: fn(u8) -> bool = match attribute.attr_value().tag() {
+        Tag::Utf8String => |_| true,
+        Tag::Ia5String => |byte| byte.is_ascii(),
+        Tag::NumericString => |byte| byte.is_ascii_digit() || byte == b' ',
+        Tag::PrintableString => |byte| byte.is_ascii_alphanumeric() || b" &'()*+,-./:=?".contains(&byte),
+        _ => return None,
+    };
+    let bytes = attribute.as_slice();
+    if !bytes.iter().all(|byte| belongs(*byte)) {
+        return None;
+    }
+    std::str::from_utf8(bytes).ok().map(str::to_owned)
 }
 
 const ANONYMOUS: &str = "system:anonymous";

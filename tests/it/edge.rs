@@ -8,13 +8,13 @@
 )]
 
 mod authentication;
-mod certs;
+pub(crate) mod certs;
 mod contract;
 mod discovery;
-mod drain;
+pub(crate) mod drain;
 mod hostile;
 mod negotiation;
 mod openapi;
 mod payload;
 mod tls;
-mod world;
+pub(crate) mod world;

@@ -1,5 +1,6 @@
 //! The integration tests, one binary.
 
+mod attack;
 mod binary;
 mod cluster;
 mod edge;

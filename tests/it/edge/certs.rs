@@ -7,14 +7,14 @@ use rcgen::{
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// A certificate authority.
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(pub(crate) CertifiedIssuer<'static, KeyPair>);
 
 /// What a leaf is like.
-pub(super) struct Kind {
-    pub(super) name: &'static str,
-    pub(super) organizations: &'static [&'static str],
-    pub(super) purpose: ExtendedKeyUsagePurpose,
-    pub(super) until: i32,
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    pub(crate) organizations: &'static [&'static str],
+    pub(crate) purpose: ExtendedKeyUsagePurpose,
+    pub(crate) until: i32,
 }
 
 impl Default for Kind {
@@ -29,18 +29,18 @@ impl Default for Kind {
 }
 
 /// A certificate and its key.
-pub(super) struct Leaf {
-    pub(super) chain: Vec<CertificateDer<'static>>,
-    pub(super) pem: String,
-    pub(super) key: KeyPair,
+pub(crate) struct Leaf {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) pem: String,
+    pub(crate) key: KeyPair,
 }
 
 impl Authority {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self::with(name, |_| {})
     }
 
-    pub(super) fn with(name: &str, change: impl Fn(&mut CertificateParams)) -> Self {
+    pub(crate) fn with(name: &str, change: impl Fn(&mut CertificateParams)) -> Self {
         let mut params = params(name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
@@ -49,7 +49,7 @@ impl Authority {
     }
 
     /// An authority below this one; its leaves carry its certificate along.
-    pub(super) fn intermediate_with(&self, change: impl Fn(&mut CertificateParams)) -> Self {
+    pub(crate) fn intermediate_with(&self, change: impl Fn(&mut CertificateParams)) -> Self {
         let mut params = params("intermediate");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
@@ -57,15 +57,15 @@ impl Authority {
         Self(CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &self.0).unwrap())
     }
 
-    pub(super) fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
 
-    pub(super) fn der(&self) -> CertificateDer<'static> {
+    pub(crate) fn der(&self) -> CertificateDer<'static> {
         self.0.as_ref().der().clone()
     }
 
-    pub(super) fn leaf(&self, kind: &Kind) -> Leaf {
+    pub(crate) fn leaf(&self, kind: &Kind) -> Leaf {
         let mut params = params(kind.name);
         for (index, organization) in kind.organizations.iter().enumerate() {
             // A name keeps one value of each type; the second organization goes by its number.
@@ -78,7 +78,7 @@ impl Authority {
     }
 
     /// A client with two common names, the second of them in an encoding that is no UTF-8 if `unreadable`.
-    pub(super) fn two_names(&self, first: &str, second: &str, unreadable: bool) -> Leaf {
+    pub(crate) fn two_names(&self, first: &str, second: &str, unreadable: bool) -> Leaf {
         let mut params = params(first);
         let custom = DnType::CustomDnType(vec![2, 5, 4, 3]);
         let value = if unreadable {
@@ -91,14 +91,14 @@ impl Authority {
         self.sign(&params)
     }
 
-    pub(super) fn server(&self, name: &str) -> Leaf {
+    pub(crate) fn server(&self, name: &str) -> Leaf {
         let mut params = params(name);
         params.subject_alt_names =
             CertificateParams::new(vec!["localhost".to_owned()]).unwrap().subject_alt_names;
         self.sign(&params)
     }
 
-    fn sign(&self, params: &CertificateParams) -> Leaf {
+    pub(crate) fn sign(&self, params: &CertificateParams) -> Leaf {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         Leaf { chain: vec![certificate.der().clone()], pem: certificate.pem(), key }
@@ -106,12 +106,12 @@ impl Authority {
 }
 
 impl Leaf {
-    pub(super) fn private_key(&self) -> PrivateKeyDer<'static> {
+    pub(crate) fn private_key(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::try_from(self.key.serialize_der()).unwrap()
     }
 }
 
-fn params(name: &str) -> CertificateParams {
+pub(crate) fn params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);

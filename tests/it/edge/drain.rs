@@ -21,11 +21,11 @@ use super::tls::client;
 use super::world::{CHALLENGES, World, payload};
 
 /// How a server is started.
-pub(super) struct Start {
-    pub(super) tls: Option<ServingCertificate>,
-    pub(super) plain: bool,
-    pub(super) limits: Limits,
-    pub(super) drain: Drain,
+pub(crate) struct Start {
+    pub(crate) tls: Option<ServingCertificate>,
+    pub(crate) plain: bool,
+    pub(crate) limits: Limits,
+    pub(crate) drain: Drain,
 }
 
 impl Default for Start {
@@ -36,9 +36,9 @@ impl Default for Start {
 }
 
 /// A server behind a relay that counts connections.
-pub(super) struct Running {
-    pub(super) address: SocketAddr,
-    pub(super) direct: SocketAddr,
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) direct: SocketAddr,
     counted: Arc<AtomicUsize>,
     shutdown: CancellationToken,
     ended: JoinHandle<bool>,
@@ -46,7 +46,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn start(world: &World, start: Start) -> Self {
+    pub(crate) fn start(world: &World, start: Start) -> Self {
         let tasks = TaskTracker::new();
         let tls = (!start.plain).then(|| start.tls.unwrap_or_else(any_certificate));
         let config = tls.as_ref().map(|tls| tls.server_config().unwrap());
@@ -64,11 +64,11 @@ impl Running {
         Self { address, direct, counted, shutdown, ended, tasks }
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("https://localhost:{}{path}", self.address.port())
     }
 
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.counted.load(Ordering::SeqCst)
     }
 }

@@ -24,17 +24,17 @@ use tower::ServiceExt;
 use super::certs::Authority;
 
 /// The API of group `g.example.com` with solver `cf`.
-pub(super) struct World {
-    pub(super) router: Router,
-    pub(super) config: watch::Sender<Option<Arc<FrontProxyConfig>>>,
-    pub(super) health: Health,
-    pub(super) tracker: TaskTracker,
-    pub(super) cluster: Cluster,
-    pub(super) solver: Arc<Solver>,
+pub(crate) struct World {
+    pub(crate) router: Router,
+    pub(crate) config: watch::Sender<Option<Arc<FrontProxyConfig>>>,
+    pub(crate) health: Health,
+    pub(crate) tracker: TaskTracker,
+    pub(crate) cluster: Cluster,
+    pub(crate) solver: Arc<Solver>,
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (config, front_proxy) = watch::channel(None);
         let health = Health::default();
         let tracker = TaskTracker::new();
@@ -54,31 +54,31 @@ impl World {
         Self { router, config, health, tracker, cluster, solver }
     }
 
-    pub(super) fn trust(&self, proxies: &Authority, clients: &Authority) {
+    pub(crate) fn trust(&self, proxies: &Authority, clients: &Authority) {
         self.config.send_replace(Some(Arc::new(front_proxy(proxies, clients))));
     }
 
-    pub(super) async fn send(&self, request: Request<Body>) -> Answered {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answered {
         Answered::read(self.router.clone().oneshot(request).await.unwrap()).await
     }
 
-    pub(super) async fn get(&self, path: &str) -> Answered {
+    pub(crate) async fn get(&self, path: &str) -> Answered {
         self.send(ask("GET", path).body(Body::empty()).unwrap()).await
     }
 
-    pub(super) async fn post(&self, body: impl Into<Body>) -> Answered {
+    pub(crate) async fn post(&self, body: impl Into<Body>) -> Answered {
         self.send(ask("POST", CHALLENGES).body(body.into()).unwrap()).await
     }
 }
 
-pub(super) const CHALLENGES: &str = "/apis/g.example.com/v1alpha1/cf";
+pub(crate) const CHALLENGES: &str = "/apis/g.example.com/v1alpha1/cf";
 
 /// A request with a good token.
-pub(super) fn ask(method: &str, path: &str) -> http::request::Builder {
+pub(crate) fn ask(method: &str, path: &str) -> http::request::Builder {
     Request::builder().method(method).uri(path).header("authorization", "Bearer bob")
 }
 
-pub(super) fn payload(key: &str) -> String {
+pub(crate) fn payload(key: &str) -> String {
     serde_json::json!({ "request": {
         "uid": "", "action": "Present", "type": "dns-01", "dnsName": "example.com", "key": key,
         "resourceNamespace": "default", "resolvedFQDN": "_acme-challenge.example.com.",
@@ -87,7 +87,7 @@ pub(super) fn payload(key: &str) -> String {
     .to_string()
 }
 
-pub(super) fn front_proxy(proxies: &Authority, clients: &Authority) -> FrontProxyConfig {
+pub(crate) fn front_proxy(proxies: &Authority, clients: &Authority) -> FrontProxyConfig {
     let data = [
         ("client-ca-file", clients.pem()),
         ("requestheader-client-ca-file", proxies.pem()),
@@ -105,10 +105,10 @@ pub(super) fn front_proxy(proxies: &Authority, clients: &Authority) -> FrontProx
 
 /// A response, read to its end.
 #[derive(Debug)]
-pub(super) struct Answered {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: String,
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
 }
 
 impl Answered {
@@ -118,11 +118,11 @@ impl Answered {
         Self { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
@@ -130,11 +130,11 @@ impl Answered {
 /// The API server. Tokens are their user's name; `bad` is nobody's, `away` can't be reviewed, `root` may do all. Users may do what their
 /// name does not forbid: `mallory` nothing, `unlucky` can't be decided.
 #[derive(Clone, Default)]
-pub(super) struct Cluster(Arc<Mutex<Vec<(Identity, Attributes)>>>);
+pub(crate) struct Cluster(Arc<Mutex<Vec<(Identity, Attributes)>>>);
 
 impl Cluster {
     /// What was to be authorized, since the last look.
-    pub(super) fn seen(&self) -> Vec<(Identity, Attributes)> {
+    pub(crate) fn seen(&self) -> Vec<(Identity, Attributes)> {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 }
@@ -169,11 +169,11 @@ impl TokenReviewer for Cluster {
 
 /// Does what the challenge's key says: `ok`, `fail`, `panic`, `slow` (half a second), `gate` (waits), `hang`.
 #[derive(Default)]
-pub(super) struct Solver {
-    pub(super) asked: Mutex<Vec<ChallengeRequest>>,
-    pub(super) begun: Notify,
-    pub(super) gate: Notify,
-    pub(super) finished: Mutex<usize>,
+pub(crate) struct Solver {
+    pub(crate) asked: Mutex<Vec<ChallengeRequest>>,
+    pub(crate) begun: Notify,
+    pub(crate) gate: Notify,
+    pub(crate) finished: Mutex<usize>,
 }
 
 impl Answer for Solver {
