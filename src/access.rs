@@ -125,7 +125,7 @@ impl<A: Authorizer, T: TokenReviewer> Access<A, T> {
             Ok(None) => {}
             Err(error) => errors.push(error),
         }
-        match identity::of_client_certificate(config.client_ca.as_deref(), peer, now) {
+        match identity::of_client_certificate(config.client_ca.as_ref(), peer, now) {
             Ok(Some(identity)) => return Ok(Some(identity)),
             Ok(None) => {}
             Err(error) => errors.push(error),

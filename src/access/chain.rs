@@ -3,7 +3,7 @@
 //! Where webpki and Go's `crypto/x509` differ, the stricter of the two holds: webpki knows nothing of an authority but
 //! its name and key, so what Go also asks of it (validity, purpose, length of the path) is asked here.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
@@ -15,17 +15,43 @@ use super::error::CredentialError;
 
 /// What a client showed in the handshake: the leaf, whose key it has, and whatever it sent along. Not yet trusted.
 #[derive(Debug, Clone, Default)]
-pub struct PeerCertificates(Arc<[CertificateDer<'static>]>);
+pub struct PeerCertificates(Arc<Shown>);
+
+#[derive(Debug, Default)]
+struct Shown {
+    chain: Vec<CertificateDer<'static>>,
+    latest: Mutex<Option<Verified>>,
+}
+
+/// That the chain leads to these authorities, in one second.
+#[derive(Debug)]
+struct Verified {
+    authorities: Arc<Anchors>,
+    second: u64,
+}
 
 impl PeerCertificates {
     /// The certificates of a connection whose handshake has proved possession of the leaf's key.
     pub fn new(certificates: &[CertificateDer<'_>]) -> Self {
-        Self(certificates.iter().map(|der| der.clone().into_owned()).collect())
+        let chain = certificates.iter().map(|der| der.clone().into_owned()).collect();
+        Self(Arc::new(Shown { chain, latest: Mutex::default() }))
     }
 
     /// The client's own certificate; `None` if it showed none.
     pub fn leaf(&self) -> Option<&CertificateDer<'static>> {
-        self.0.first()
+        self.0.chain.first()
+    }
+
+    fn are_verified(&self, authorities: &Arc<Anchors>, now: UnixTime) -> bool {
+        let latest = self.0.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.as_ref().is_some_and(|latest| {
+            latest.second == now.as_secs() && Arc::ptr_eq(&latest.authorities, authorities)
+        })
+    }
+
+    fn remember(&self, authorities: &Arc<Anchors>, now: UnixTime) {
+        let verified = Verified { authorities: Arc::clone(authorities), second: now.as_secs() };
+        *self.0.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(verified);
     }
 }
 
@@ -68,8 +94,21 @@ impl Anchors {
 
     /// Whether a client's leaf is signed for client authentication by one of these, directly or by way of what it
     /// sent along, all valid at `now`.
-    pub fn verify(&self, peer: &PeerCertificates, now: UnixTime) -> Result<(), CredentialError> {
-        let Some((leaf, intermediates)) = peer.0.split_first() else {
+    ///
+    /// It is judged for every request, for certificates run out and authorities change. Both are the same within one
+    /// second, in which validity is counted, so the requests of a connection share a favourable verdict for that long:
+    /// the signature is most of what a request costs.
+    pub fn verify(self: &Arc<Self>, peer: &PeerCertificates, now: UnixTime) -> Result<(), CredentialError> {
+        if peer.are_verified(self, now) {
+            return Ok(());
+        }
+        self.judge(peer, now)?;
+        peer.remember(self, now);
+        Ok(())
+    }
+
+    fn judge(&self, peer: &PeerCertificates, now: UnixTime) -> Result<(), CredentialError> {
+        let Some((leaf, intermediates)) = peer.0.chain.split_first() else {
             return Err(CredentialError::Chain(webpki::Error::UnknownIssuer));
         };
         if intermediates.len() > MAX_INTERMEDIATES {

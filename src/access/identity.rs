@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use rustls::pki_types::UnixTime;
@@ -56,7 +57,7 @@ impl Identity {
 ///
 /// Source: `CommonNameUserConversion` of `pkg/authentication/request/x509/x509.go`.
 pub(super) fn of_client_certificate(
-    authorities: Option<&Anchors>,
+    authorities: Option<&Arc<Anchors>>,
     peer: &PeerCertificates,
     now: UnixTime,
 ) -> Result<Option<Identity>, CredentialError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cert_manager_webhook_cloudflare::access::chain::PeerCertificates;
-use cert_manager_webhook_cloudflare::access::{Access, Identity, token};
+use cert_manager_webhook_cloudflare::access::{Access, Anchors, Identity, token};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose,
@@ -255,6 +255,24 @@ async fn without_a_configuration_only_tokens_count() {
     let stated = headers(&[("x-remote-user", "eve"), ("x-remote-group", "system:masters")]);
     let identity = access.authenticate(&peer(&leaf), &stated, UnixTime::now()).await.unwrap();
     assert!(identity.is_anonymous());
+}
+
+/// The requests of a connection share a verdict, but not with another second, nor under other authorities.
+#[tokio::test]
+async fn a_verdict_is_for_this_second_and_these_authorities() {
+    let anchors = |authority: &Authority| Arc::new(Anchors::parse(&authority.pem()).unwrap());
+    let authority = Authority::new("ca");
+    let (ours, others) = (anchors(&authority), anchors(&Authority::new("ca")));
+    let peer = peer(&authority.leaf(&Kind { until: 2030, ..Kind::default() }));
+    // The first moments of 2029 and of 2031.
+    let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+    let (before, after) = (at(1_861_920_000), at(1_924_992_000));
+    for _ in 0..2 {
+        assert!(ours.verify(&peer, before).is_ok());
+        assert!(others.verify(&peer, before).is_err());
+        assert!(ours.verify(&peer, after).is_err());
+        assert!(anchors(&authority).verify(&peer, before).is_ok());
+    }
 }
 
 /// What Go asks of an authority and webpki does not.
