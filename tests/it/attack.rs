@@ -13,6 +13,7 @@
 mod certificates;
 mod forgery;
 mod headers;
+mod reviews;
 mod tokens;
 
 use std::collections::BTreeMap;
