@@ -13,6 +13,7 @@
 mod certificates;
 mod forgery;
 mod headers;
+mod paths;
 mod reviews;
 mod tokens;
 

@@ -126,7 +126,7 @@ impl Answered {
 }
 
 /// The API server. Tokens are their user's name; `bad` is nobody's, `away` can't be reviewed. Users may do what their
-/// name does not forbid: `mallory` nothing, `unlucky` can't be decided.
+/// name does not forbid: `mallory` nothing, `eve` all but create, `unlucky` can't be decided.
 #[derive(Clone, Default)]
 pub(crate) struct Cluster(Arc<Mutex<Vec<(Identity, Attributes)>>>);
 
@@ -143,6 +143,7 @@ impl Authorizer for Cluster {
         match identity.name.as_str() {
             "unlucky" => Err(AccessError::new("SubjectAccessReview", "away")),
             "panic" => panic!("on purpose"),
+            "eve" if attributes.verb() == "create" => Ok(Decision::Forbidden { reason: String::new() }),
             "mallory" => Ok(Decision::Forbidden { reason: "no <rule>".to_owned() }),
             "system:anonymous" => Ok(Decision::Forbidden { reason: String::new() }),
             _ => Ok(Decision::Allowed),
