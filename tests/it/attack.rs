@@ -13,6 +13,8 @@
 mod certificates;
 mod forgery;
 mod headers;
+mod paths;
+mod reviews;
 mod tokens;
 
 use std::collections::BTreeMap;

@@ -20,7 +20,7 @@ use cert_manager_webhook_cloudflare::cluster::follow::Pauses;
 use cloudflare_emulator::kubernetes::KubernetesStandIn;
 
 /// A stand-in, and clients as the program makes them.
-async fn stand_in() -> (KubernetesStandIn, Clients) {
+pub(crate) async fn stand_in() -> (KubernetesStandIn, Clients) {
     let api = KubernetesStandIn::start().await.unwrap();
     let clients = clients(&api).await;
     (api, clients)
@@ -35,16 +35,20 @@ async fn clients(api: &KubernetesStandIn) -> Clients {
 }
 
 /// What happens must happen soon.
-async fn soon<T>(what: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), what).await.expect("it did not happen in time")
 }
 
 /// Waits for a value of a channel.
-async fn value<T: Clone>(channel: &mut tokio::sync::watch::Receiver<T>, wanted: impl Fn(&T) -> bool) -> T {
+pub(crate) async fn value<T: Clone>(
+    channel: &mut tokio::sync::watch::Receiver<T>,
+    wanted: impl Fn(&T) -> bool,
+) -> T {
     soon(channel.wait_for(|value| wanted(value))).await.expect("the sender went away").clone()
 }
 
-const PAUSES: Pauses = Pauses { first: Duration::from_millis(10), last: Duration::from_millis(50) };
+pub(crate) const PAUSES: Pauses =
+    Pauses { first: Duration::from_millis(10), last: Duration::from_millis(50) };
 
 #[tokio::test]
 async fn a_kubeconfig_that_is_not_there_is_named_by_its_flag() {

@@ -127,8 +127,8 @@ impl Answered {
     }
 }
 
-/// The API server. Tokens are their user's name; `bad` is nobody's, `away` can't be reviewed, `root` may do all. Users may do what their
-/// name does not forbid: `mallory` nothing, `unlucky` can't be decided.
+/// The API server. Tokens are their user's name; `bad` is nobody's, `away` can't be reviewed, `root` may do all. Users
+/// may do what their name does not forbid: `mallory` nothing, `eve` all but create, `unlucky` can't be decided.
 #[derive(Clone, Default)]
 pub(crate) struct Cluster(Arc<Mutex<Vec<(Identity, Attributes)>>>);
 
@@ -145,6 +145,7 @@ impl Authorizer for Cluster {
         match identity.name.as_str() {
             "unlucky" => Err(AccessError::new("SubjectAccessReview", "away")),
             "panic" => panic!("on purpose"),
+            "eve" if attributes.verb() == "create" => Ok(Decision::Forbidden { reason: String::new() }),
             "mallory" => Ok(Decision::Forbidden { reason: "no <rule>".to_owned() }),
             "system:anonymous" => Ok(Decision::Forbidden { reason: String::new() }),
             _ => Ok(Decision::Allowed),
