@@ -15,6 +15,7 @@ pub mod chain;
 pub mod config;
 pub mod error;
 pub mod identity;
+pub mod paths;
 pub mod request_header;
 mod standing;
 pub mod token;
@@ -24,6 +25,7 @@ pub use chain::{Anchors, PeerCertificates};
 pub use config::{Asked, ConfigError, FrontProxyConfig, Headers};
 pub use error::{AccessError, CredentialError, Unauthenticated};
 pub use identity::Identity;
+pub use paths::{AllowedPath, AlwaysAllowed};
 pub use standing::Standing;
 
 /// Asks the API server whether an identity may do something: a `SubjectAccessReview`.
@@ -64,12 +66,19 @@ pub struct Access<A, T> {
     front_proxy: FrontProxy,
     authorizer: A,
     reviewer: T,
+    always: AlwaysAllowed,
 }
 
 impl<A: Authorizer, T: TokenReviewer> Access<A, T> {
     /// Judges by the current value of `front_proxy`, request by request.
     pub fn new(front_proxy: FrontProxy, authorizer: A, reviewer: T) -> Self {
-        Self { front_proxy, authorizer, reviewer }
+        Self { front_proxy, authorizer, reviewer, always: AlwaysAllowed::default() }
+    }
+
+    /// The same with other paths that everybody may see.
+    #[must_use]
+    pub fn always_allowing(self, always: AlwaysAllowed) -> Self {
+        Self { always, ..self }
     }
 
     /// Who sent a request: the first of front proxy, client certificate and bearer token that knows them. One that
@@ -103,7 +112,7 @@ impl<A: Authorizer, T: TokenReviewer> Access<A, T> {
         identity: &Identity,
         attributes: &Attributes,
     ) -> Result<Decision, AccessError> {
-        let always = matches!(attributes, Attributes::NonResource { path, .. } if ALWAYS_ALLOWED.contains(&path.as_str()));
+        let always = matches!(attributes, Attributes::NonResource { path, .. } if self.always.allows(path));
         if identity.is_master() || always {
             return Ok(Decision::Allowed);
         }
@@ -144,6 +153,3 @@ impl<A: Authorizer, T: TokenReviewer> Access<A, T> {
         }
     }
 }
-
-/// Exactly these paths, not what is below them (`pkg/authorization/path/path.go`).
-const ALWAYS_ALLOWED: [&str; 3] = ["/healthz", "/readyz", "/livez"];

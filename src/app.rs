@@ -3,43 +3,48 @@
 //! Everything is bound and loaded before anything is served. Background tasks run until the end; one that ends sooner
 //! ends the process, for an API server without its front proxy's current configuration is worse than none.
 
-use std::future::Future;
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::Router;
 use prometheus_client::registry::Registry;
-use rustls_platform_verifier::BuilderVerifierExt;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::{debug, error, info, warn};
 
-use crate::access::{Access, FrontProxy, FrontProxyConfig};
+use crate::access::Access;
 use crate::api::{self, Answer};
 use crate::challenge::ChallengeRequest;
-use crate::cli::{LogFormat, PropagationCheck, Serve};
-use crate::cloudflare::{self, Cloudflare};
+use crate::cli::Serve;
+use crate::cli::log::LogFormat;
+use crate::cloudflare::Cloudflare;
 use crate::cluster::challenges::ClusterChallenges;
 use crate::cluster::client::{self, Clients};
 use crate::cluster::follow::Pauses;
 use crate::cluster::front_proxy::FrontProxyWatch;
-use crate::cluster::review::{SharedFor, SubjectAccess, TokenReviews};
+use crate::cluster::review::{SubjectAccess, TokenReviews};
 use crate::cluster::secret::ClusterCredentials;
 use crate::deadline::Deadline;
 use crate::health::Health;
 use crate::metrics::Metrics;
-use crate::propagation::{self, Check, LiveCheck, RecursiveServer};
-use crate::server::tls::ServingCertificate;
+use crate::propagation::LiveCheck;
+use crate::server::tls::ServingCertificates;
 use crate::server::{self, Drain, Limits, Server};
 use crate::shutdown::Signals;
+use crate::solver::Solver;
 use crate::solver::error::Error;
-use crate::solver::mark::{Owner, OwnerId};
-use crate::solver::{Parts, Solver};
 use crate::{admin, telemetry};
+
+mod background;
+mod solver;
+
+use background::Background;
 
 type WiredSolver = Solver<Cloudflare, LiveCheck, ClusterCredentials, ClusterChallenges>;
 
@@ -50,15 +55,28 @@ impl Answer for WiredSolver {
 }
 
 /// Serves until a signal.
-pub async fn serve(settings: Serve) -> anyhow::Result<()> {
-    let format = match settings.log_format {
+pub async fn serve(settings: Serve) -> anyhow::Result<ExitCode> {
+    let format = match settings.log.log_format {
         LogFormat::Json => telemetry::Format::Json,
         LogFormat::Text => telemetry::Format::Text,
     };
-    telemetry::start(&settings.log_level, format).context("--log-level is no level and no filter")?;
+    telemetry::start(settings.log.filter(), format).context("--log-level is no level and no filter")?;
+    for flag in &settings.legacy.ignored {
+        warn!("--{flag} means nothing here, and is ignored");
+    }
     server::raise_descriptor_limit();
     let mut signals = Signals::listen().context("signals can't be listened to")?;
-    let app = App::build(&settings).await?;
+    debug!("starting");
+    let settings = Arc::new(settings);
+    // On a thread of its own: a file system that hangs must not keep signals from being heard.
+    let (building, runtime) = (Arc::clone(&settings), Handle::current());
+    let app = tokio::select! {
+        app = spawn_blocking(move || runtime.block_on(App::build(&building))) => app??,
+        () = signals.next() => {
+            info!("told to stop before anything was served");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     app.run(&settings, &mut signals).await
 }
 
@@ -79,33 +97,41 @@ impl App {
         let (metrics, registry) = Metrics::new();
         let registry = Arc::new(registry);
         let mut background = Background::new(stop.clone());
+        // The first number of the cryptographic library takes it a while, and may do so meanwhile.
+        spawn_blocking(|| aws_lc_rs::rand::fill(&mut [0]));
 
         let clients = Clients::new(&client::Settings {
-            kubeconfig: settings.kubeconfig.clone(),
-            authentication_kubeconfig: settings.authentication_kubeconfig.clone(),
-            authorization_kubeconfig: settings.authorization_kubeconfig.clone(),
+            kubeconfig: settings.access.kubeconfig.clone(),
+            authentication_kubeconfig: settings.access.authentication_kubeconfig.clone(),
+            authorization_kubeconfig: settings.access.authorization_kubeconfig.clone(),
         })
         .await?;
-        let (front_proxy, front_proxy_watch) =
+        let (front_proxy, watch) =
             FrontProxyWatch::new(clients.authentication.clone(), &health, Pauses::default());
-        background.start("front proxy", front_proxy_watch.run(stop.clone()));
+        let watch = watch.with(settings.access.given())?;
+        background.start("front proxy", watch.run(stop.clone()));
 
-        let solver = solver(settings, &clients, &front_proxy, &health, metrics, &mut background)?;
+        let solver =
+            solver::solver(&settings.solver, &clients, &front_proxy, &health, metrics, &mut background)?;
+        let shared_for = settings.access.shared_for();
         let access = Access::new(
             front_proxy,
-            SubjectAccess::new(clients.authorization.clone(), SharedFor::default()),
-            TokenReviews::new(clients.authentication.clone(), SharedFor::default()),
-        );
-        let certificate =
-            ServingCertificate::load(settings.tls_cert_file.clone(), settings.tls_private_key_file.clone())?;
-        let tls = certificate.server_config()?;
-        background.start("serving certificate", certificate.follow(CERTIFICATE_INTERVAL));
+            SubjectAccess::new(clients.authorization.clone(), shared_for),
+            TokenReviews::new(clients.authentication.clone(), shared_for),
+        )
+        .always_allowing(settings.access.always_allowed());
+
+        let serving = &settings.serving;
+        let (cert_file, key_file) = serving.certificate_files();
+        let certificates = ServingCertificates::load(cert_file, key_file, serving.tls_sni_cert_key.clone())?;
+        let tls = certificates.server_config(&serving.protocol())?;
+        background.start("serving certificates", certificates.follow(CERTIFICATE_INTERVAL));
 
         let work = TaskTracker::new();
-        let address = SocketAddr::from((settings.bind_address, settings.secure_port));
+        let address = SocketAddr::from((serving.bind_address, serving.secure_port));
         Ok(Self {
             server: bind("--bind-address and --secure-port", address, Some(tls))?,
-            admin: bind("--metrics-bind-address", settings.metrics_bind_address, None)?,
+            admin: bind("--metrics-bind-address", serving.metrics_bind_address, None)?,
             router: router(settings, access, solver, &work, &health, &registry),
             admin_router: admin::router(&health, registry),
             health,
@@ -114,14 +140,15 @@ impl App {
         })
     }
 
-    async fn run(self, settings: &Serve, signals: &mut Signals) -> anyhow::Result<()> {
-        let drain = Drain { delay: settings.shutdown_delay_duration, grace: settings.shutdown_grace_period };
+    async fn run(self, settings: &Serve, signals: &mut Signals) -> anyhow::Result<ExitCode> {
+        let serving = &settings.serving;
+        let drain = Drain { delay: serving.shutdown_delay_duration, grace: serving.shutdown_grace_period };
         let stop = CancellationToken::new();
-        tracing::info!(
+        info!(
             version = env!("CARGO_PKG_VERSION"),
             address = %self.server.local_addr()?,
-            group = settings.group_name,
-            solver = settings.solver_name,
+            group = settings.solver.group_name,
+            solver = settings.solver.solver_name,
             "serving"
         );
         let mut background = self.background;
@@ -134,8 +161,8 @@ impl App {
         let mut serving = std::pin::pin!(self.server.serve(self.router, stop.clone(), drain, Some(ready)));
         tokio::select! {
             _ = &mut serving => bail!("the listener has ended"),
-            name = background.ended() => bail!("background task {name} has ended"),
-            () = signals.next() => tracing::info!("draining; a second signal ends at once"),
+            ended = background.ended() => bail!("{ended}"),
+            () = signals.next() => info!("draining; a second signal ends at once"),
         }
         stop.cancel();
         self.work.close();
@@ -146,92 +173,15 @@ impl App {
             tokio::time::timeout_at(end, self.work.wait()).await.is_ok() && in_time
         };
         tokio::select! {
-            in_time = drained => tracing::info!(in_time, "drained"),
-            () = signals.next() => bail!("a second signal: requests in flight are cut off"),
+            in_time = drained => info!(in_time, "drained"),
+            () = signals.next() => {
+                error!("a second signal: requests in flight are cut off");
+                return Ok(ExitCode::from(CUT_OFF));
+            }
         }
         background.stop.cancel();
-        Ok(())
+        Ok(ExitCode::SUCCESS)
     }
-}
-
-fn solver(
-    settings: &Serve,
-    clients: &Clients,
-    front_proxy: &FrontProxy,
-    health: &Health,
-    metrics: Arc<Metrics>,
-    background: &mut Background,
-) -> anyhow::Result<Arc<WiredSolver>> {
-    let cloudflare = cloudflare::Settings {
-        api_url: settings.cloudflare_api_url.clone(),
-        ca_file: settings.cloudflare_ca_file.clone(),
-    };
-    let (challenges, challenge_watch) =
-        ClusterChallenges::new(clients.api.clone(), health, Pauses::default());
-    let changed = challenges.changed();
-    background.start("challenges", challenge_watch.run(background.stop.clone()));
-    let solver = Arc::new(Solver::new(Parts {
-        records: Cloudflare::new(&cloudflare, Arc::clone(&metrics))?,
-        propagation: propagation(settings)?,
-        credentials: ClusterCredentials::new(clients.api.clone(), settings.api_token_file.clone()),
-        challenges,
-        owner: owner(settings, front_proxy, background),
-        group: settings.group_name.clone(),
-        solver: settings.solver_name.clone(),
-        metrics,
-    }));
-    background.start("tidying", tidy(Arc::clone(&solver), changed));
-    Ok(solver)
-}
-
-fn propagation(settings: &Serve) -> anyhow::Result<LiveCheck> {
-    let check = match settings.propagation_check {
-        PropagationCheck::Authority => Check::Authority,
-        PropagationCheck::Off => Check::Off,
-    };
-    LiveCheck::new(propagation::Settings {
-        check,
-        timeout: settings.propagation_timeout,
-        settle: settings.propagation_settle,
-        authority_port: settings.dns01_authority_port,
-        allow_private_name_servers: settings.allow_private_nameservers,
-        recursive_servers: settings.dns01_recursive_nameservers.clone(),
-        recursive_servers_only: settings.dns01_recursive_nameservers_only,
-        tls: https_roots(&settings.dns01_recursive_nameservers)?,
-    })
-    .context("--dns01-recursive-nameservers")
-}
-
-/// The system's roots where a resolver is asked over HTTPS; they take a megabyte, so none otherwise.
-fn https_roots(servers: &[RecursiveServer]) -> anyhow::Result<rustls::ClientConfig> {
-    let config = rustls::ClientConfig::builder();
-    let is_https = |server: &RecursiveServer| server.is_https();
-    if !servers.iter().any(is_https) {
-        return Ok(config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
-    }
-    let config = config.with_platform_verifier().context("the system's CA certificates can't be loaded")?;
-    Ok(config.with_no_client_auth())
-}
-
-/// The operator's id, or one that follows from the `ConfigMap` that every cluster has once.
-fn owner(settings: &Serve, front_proxy: &FrontProxy, background: &mut Background) -> Owner {
-    let owner = Owner::default();
-    if let Some(id) = &settings.owner_id {
-        owner.set(id.clone());
-        return owner;
-    }
-    let (known, group, mut front_proxy) = (owner.clone(), settings.group_name.clone(), front_proxy.clone());
-    background.start("owner id", async move {
-        let read =
-            |config: &Option<Arc<FrontProxyConfig>>| config.as_ref().is_some_and(|c| !c.uid.is_empty());
-        if let Ok(config) = front_proxy.wait_for(read).await
-            && let Some(config) = config.as_ref()
-        {
-            known.set(OwnerId::derive(&config.uid, &group));
-        }
-        std::future::pending::<()>().await;
-    });
-    owner
 }
 
 fn router(
@@ -243,9 +193,9 @@ fn router(
     registry: &Arc<Registry>,
 ) -> Router {
     api::router(api::Parts {
-        group: settings.group_name.clone(),
-        solver_name: settings.solver_name.clone(),
-        request_deadline: settings.request_deadline,
+        group: settings.solver.group_name.clone(),
+        solver_name: settings.solver.solver_name.clone(),
+        request_deadline: settings.solver.request_deadline,
         access,
         solver,
         tracker: work.clone(),
@@ -259,45 +209,7 @@ fn bind(flag: &str, address: SocketAddr, tls: Option<Arc<rustls::ServerConfig>>)
         .with_context(|| format!("{flag}: {address} can't be listened on"))
 }
 
-/// Removes what was written ahead for Challenges that went away. Changes come in bursts: one look serves a burst.
-async fn tidy(solver: Arc<WiredSolver>, mut changed: watch::Receiver<u64>) {
-    while changed.changed().await.is_ok() {
-        tokio::time::sleep(TIDY_PAUSE).await;
-        changed.mark_unchanged();
-        solver.remove_unpresented(TIDY_BUDGET).await;
-    }
-}
-
-/// Tasks that live as long as the process.
-struct Background {
-    stop: CancellationToken,
-    tasks: JoinSet<&'static str>,
-}
-
-impl Background {
-    fn new(stop: CancellationToken) -> Self {
-        Self { stop, tasks: JoinSet::new() }
-    }
-
-    fn start(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(async move {
-            task.await;
-            name
-        });
-    }
-
-    /// Waits for a task to end, which none should.
-    async fn ended(&mut self) -> &'static str {
-        match self.tasks.join_next().await {
-            Some(Ok(name)) => name,
-            Some(Err(_)) => "(panicked)",
-            None => std::future::pending().await,
-        }
-    }
-}
-
 /// Kubelet updates a volume's files about once a minute.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(10);
-const TIDY_PAUSE: Duration = Duration::from_secs(1);
-/// Of one value.
-const TIDY_BUDGET: Duration = Duration::from_secs(30);
+/// `internal/cmd/util/signal.go` of cert-manager.
+const CUT_OFF: u8 = 130;

@@ -1,28 +1,26 @@
-//! TLS as the aggregation layer needs it: a serving certificate that follows its files, and client certificates that
+//! TLS as the aggregation layer needs it: serving certificates that follow their files, and client certificates that
 //! are asked for, whose keys must be there, and whose chains are judged later ([`crate::access::chain`]).
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest;
-use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs as provider};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::server::NoServerSessionStorage;
 use rustls::version::{TLS12, TLS13};
-use tokio::sync::watch;
+use rustls::{CipherSuite, ServerConfig, SupportedCipherSuite};
 use tokio::time;
-use tracing::{error, info};
 
+mod choice;
 mod client;
-use client::Possession;
+mod pair;
 
-/// Why the serving certificate can't be used.
+use choice::{Choice, Named};
+use client::Possession;
+use pair::{Files, Pair};
+
+/// Why a serving certificate can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file is missing or may not be read.
@@ -46,44 +44,96 @@ pub enum TlsError {
         source: rustls::pki_types::pem::Error,
     },
     /// The halves don't belong together, or the key is of a kind that can't sign.
-    #[error("the key of {KEY_FLAG} can't be used with the certificate of {CERT_FLAG}")]
-    Pair(#[source] rustls::Error),
+    #[error("the key of {key_flag} can't be used with the certificate of {cert_flag}")]
+    Pair {
+        /// The flag that names the certificate.
+        cert_flag: &'static str,
+        /// The flag that names the key.
+        key_flag: &'static str,
+        /// Why.
+        source: rustls::Error,
+    },
     /// The TLS library refuses its settings.
     #[error("TLS can't be set up")]
     Setup(#[source] rustls::Error),
 }
 
-/// The serving certificate and its key, as the files had them last.
-#[derive(Debug)]
-pub struct ServingCertificate {
-    files: Files,
-    provider: Arc<CryptoProvider>,
-    current: watch::Sender<Arc<CertifiedKey>>,
-    /// Of the content that was looked at last, whether it is used or broken.
-    looked_at: Digest,
+/// A certificate for those who ask for one of some names: `--tls-sni-cert-key`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedFiles {
+    /// The certificate.
+    pub cert_file: PathBuf,
+    /// Its key.
+    pub key_file: PathBuf,
+    /// Lower-case names, which may begin with `*.`; none means those of the certificate.
+    pub names: Vec<String>,
 }
 
-impl ServingCertificate {
-    /// Loads both files.
-    pub fn load(cert_file: PathBuf, key_file: PathBuf) -> Result<Self, TlsError> {
+/// What is spoken.
+#[derive(Debug, Clone, Default)]
+pub struct Protocol {
+    /// Nothing before TLS 1.3.
+    pub tls13_only: bool,
+    /// Those of TLS 1.2; none means all. TLS 1.3's are not chosen, as in Go.
+    pub cipher_suites: Vec<CipherSuite>,
+    /// No HTTP/2.
+    pub http1_only: bool,
+}
+
+/// The cipher suite of this name (<https://www.iana.org/assignments/tls-parameters>), if it is spoken here.
+pub fn cipher_suite(name: &str) -> Option<CipherSuite> {
+    let suites = provider::ALL_CIPHER_SUITES.iter().map(SupportedCipherSuite::suite);
+    suites.into_iter().find(|suite| {
+        let known = suite.as_str().map(|known| known.replacen("TLS13_", "TLS_", 1)).unwrap_or_default();
+        // Go keeps the names of two from before they had one.
+        known == name || (name.ends_with("_POLY1305") && known == format!("{name}_SHA256"))
+    })
+}
+
+/// The serving certificates and their keys.
+#[derive(Debug)]
+pub struct ServingCertificates {
+    provider: Arc<CryptoProvider>,
+    default: Pair,
+    named: Vec<(Vec<String>, Pair)>,
+}
+
+impl ServingCertificates {
+    /// Loads all files.
+    pub fn load(cert_file: PathBuf, key_file: PathBuf, named: Vec<NamedFiles>) -> Result<Self, TlsError> {
         let provider = Arc::new(provider::default_provider());
-        let files = Files { cert_file, key_file };
-        let (content, looked_at) = files.read()?;
-        let pair = files.pair(&content, &provider)?;
-        Ok(Self { files, provider, current: watch::Sender::new(Arc::new(pair)), looked_at })
+        let files = Files { cert: (CERT_FLAG, cert_file), key: (KEY_FLAG, key_file) };
+        let default = Pair::load(files, &provider)?;
+        let load = |named: NamedFiles| {
+            let files = Files { cert: (SNI_FLAG, named.cert_file), key: (SNI_FLAG, named.key_file) };
+            Ok((named.names, Pair::load(files, &provider)?))
+        };
+        let named = named.into_iter().map(load).collect::<Result<_, TlsError>>()?;
+        Ok(Self { provider, default, named })
     }
 
     /// The configuration of the listener. It follows the files for as long as [`Self::follow`] runs.
     ///
     /// Sessions are never resumed: a resumed session would take over the client certificate of an earlier one
     /// without proof of its key.
-    pub fn server_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
-        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
-            .with_protocol_versions(&[&TLS13, &TLS12])
+    pub fn server_config(&self, protocol: &Protocol) -> Result<Arc<ServerConfig>, TlsError> {
+        let mut provider = CryptoProvider::clone(&self.provider);
+        let chosen = &protocol.cipher_suites;
+        provider
+            .cipher_suites
+            .retain(|suite| suite.tls13().is_some() || chosen.is_empty() || chosen.contains(&suite.suite()));
+        let versions: &[_] = if protocol.tls13_only { &[&TLS13] } else { &[&TLS13, &TLS12] };
+        let named =
+            |(names, pair): &(Vec<String>, Pair)| Named { names: names.clone(), pair: pair.current() };
+        let choice =
+            Choice { default: self.default.current(), named: self.named.iter().map(named).collect() };
+        let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(versions)
             .map_err(TlsError::Setup)?
             .with_client_cert_verifier(Arc::new(Possession::new(&self.provider)))
-            .with_cert_resolver(Arc::new(Current(self.current.subscribe())));
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+            .with_cert_resolver(Arc::new(choice));
+        let alpn: &[&[u8]] = if protocol.http1_only { &[b"http/1.1"] } else { &[b"h2", b"http/1.1"] };
+        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(Arc::new(config))
@@ -94,96 +144,37 @@ impl ServingCertificate {
     pub async fn follow(mut self, interval: Duration) {
         loop {
             time::sleep(interval).await;
-            self.look();
-        }
-    }
-
-    /// Takes over changed files. A broken pair (or one half of a change) leaves the old one in use and is logged once.
-    fn look(&mut self) {
-        let (content, digest) = match self.files.read() {
-            Ok(read) => read,
-            Err(error) => {
-                // As if the files were empty, to log it once.
-                if self.looked_at != Digest::default() {
-                    self.looked_at = Digest::default();
-                    kept(&error);
-                }
-                return;
+            let named = self.named.iter_mut().map(|(_, pair)| pair);
+            for pair in std::iter::once(&mut self.default).chain(named) {
+                pair.look(&self.provider);
             }
-        };
-        if digest == self.looked_at {
-            return;
         }
-        self.looked_at = digest;
-        match self.files.pair(&content, &self.provider) {
-            Ok(pair) => {
-                self.current.send_replace(Arc::new(pair));
-                info!("the serving certificate has been reloaded");
-            }
-            Err(error) => kept(&error),
-        }
-    }
-}
-
-fn kept(error: &TlsError) {
-    let cause = std::error::Error::source(error).map(ToString::to_string);
-    error!(%error, cause, "the serving certificate can't be reloaded; the one before stays in use");
-}
-
-#[derive(Debug)]
-struct Files {
-    cert_file: PathBuf,
-    key_file: PathBuf,
-}
-
-/// Of both files; all zero while they can't be read.
-type Digest = [u8; 32];
-
-struct Content {
-    cert: Vec<u8>,
-    key: zeroize::Zeroizing<Vec<u8>>,
-}
-
-impl Files {
-    fn read(&self) -> Result<(Content, Digest), TlsError> {
-        let read = |flag, path: &Path| {
-            fs::read(path).map_err(|source| TlsError::Read { flag, path: path.to_owned(), source })
-        };
-        let content =
-            Content { cert: read(CERT_FLAG, &self.cert_file)?, key: read(KEY_FLAG, &self.key_file)?.into() };
-        let mut both = digest::Context::new(&digest::SHA256);
-        for part in [&content.cert, &*content.key] {
-            both.update(digest::digest(&digest::SHA256, part).as_ref());
-        }
-        let mut digest = Digest::default();
-        digest.copy_from_slice(both.finish().as_ref());
-        Ok((content, digest))
-    }
-
-    fn pair(&self, content: &Content, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
-        let wrong = |flag, path: &Path, source| TlsError::Content { flag, path: path.to_owned(), source };
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(&content.cert)
-            .collect::<Result<_, _>>()
-            .map_err(|source| wrong(CERT_FLAG, &self.cert_file, source))?;
-        if chain.is_empty() {
-            let none = rustls::pki_types::pem::Error::NoItemsFound;
-            return Err(wrong(CERT_FLAG, &self.cert_file, none));
-        }
-        let key = PrivateKeyDer::from_pem_slice(&content.key)
-            .map_err(|source| wrong(KEY_FLAG, &self.key_file, source))?;
-        CertifiedKey::from_der(chain, key, provider).map_err(TlsError::Pair)
-    }
-}
-
-/// Gives each handshake the certificate of the moment.
-#[derive(Debug)]
-struct Current(watch::Receiver<Arc<CertifiedKey>>);
-
-impl ResolvesServerCert for Current {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.borrow()))
     }
 }
 
 const CERT_FLAG: &str = "--tls-cert-file";
 const KEY_FLAG: &str = "--tls-private-key-file";
+const SNI_FLAG: &str = "--tls-sni-cert-key";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cipher_suites_go_by_their_names_in_go() {
+        for name in [
+            "TLS_AES_128_GCM_SHA256",
+            "TLS_CHACHA20_POLY1305_SHA256",
+            "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+            "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+            "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+            "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305",
+        ] {
+            assert!(cipher_suite(name).is_some(), "{name}");
+        }
+        for name in ["", "TLS_RSA_WITH_AES_128_CBC_SHA", "TLS13_AES_128_GCM_SHA256", "tls_aes_128_gcm_sha256"]
+        {
+            assert!(cipher_suite(name).is_none(), "{name}");
+        }
+    }
+}

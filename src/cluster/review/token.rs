@@ -4,7 +4,7 @@
 //! `pkg/authentication/token/cache/cached_token_authenticator.go` of `k8s.io/apiserver`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::hmac;
 use kube::Client;
@@ -21,8 +21,8 @@ use crate::expiring::Expiring;
 pub struct TokenReviews {
     client: Client,
     shared_for: SharedFor,
-    /// Made at start: a key of the cache tells nothing about the token, even to who reads this process' memory.
-    secret: hmac::Key,
+    /// A key of the cache tells nothing about the token, even to who reads this process' memory.
+    secret: OnceLock<hmac::Key>,
     recent: Arc<Expiring<Key, Option<Identity>>>,
     flights: Flights<Key, Result<Option<Identity>, ReviewError>>,
 }
@@ -32,13 +32,10 @@ type Key = [u8; 32];
 impl TokenReviews {
     /// Asks with `client`.
     pub fn new(client: Client, shared_for: SharedFor) -> Self {
-        let mut seed = Zeroizing::new([0; 32]);
-        // Should the random source fail, the keys are plain digests of tokens of 256 bits of entropy: no less safe.
-        let _ = aws_lc_rs::rand::fill(&mut *seed);
         Self {
             client,
             shared_for,
-            secret: hmac::Key::new(hmac::HMAC_SHA256, &*seed),
+            secret: OnceLock::new(),
             recent: Arc::new(Expiring::new(CAPACITY)),
             flights: Flights::new(),
         }
@@ -48,7 +45,7 @@ impl TokenReviews {
 impl TokenReviewer for TokenReviews {
     async fn review(&self, token: &str) -> Result<Option<Identity>, AccessError> {
         let mut key = [0; 32];
-        key.copy_from_slice(hmac::sign(&self.secret, token.as_bytes()).as_ref());
+        key.copy_from_slice(hmac::sign(self.secret.get_or_init(secret), token.as_bytes()).as_ref());
         if let Some(identity) = self.recent.get(&key) {
             return Ok(identity);
         }
@@ -61,6 +58,14 @@ impl TokenReviewer for TokenReviews {
         });
         flight.await.map_err(|error| AccessError::new("TokenReview", error))
     }
+}
+
+/// Made when it is first needed: the first random number takes a while.
+fn secret() -> hmac::Key {
+    let mut seed = Zeroizing::new([0; 32]);
+    // Should the random source fail, the keys are plain digests of tokens of 256 bits of entropy: no less safe.
+    let _ = aws_lc_rs::rand::fill(&mut *seed);
+    hmac::Key::new(hmac::HMAC_SHA256, &*seed)
 }
 
 async fn ask(client: &Client, token: &str) -> Result<Option<Identity>, ReviewError> {

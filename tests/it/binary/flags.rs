@@ -2,6 +2,9 @@
 
 use std::process::{Command, Output};
 
+use cloudflare_emulator::kubernetes::Resource;
+use harness::Challenge;
+
 use super::{PROGRAM, SOON, scene};
 
 #[test]
@@ -45,6 +48,9 @@ async fn what_can_not_be_used_is_named_with_its_flag() {
         ("--cloudflare-api-url", vec!["--cloudflare-api-url=http://192.0.2.1/client/v4".to_owned()]),
         ("--cloudflare-ca-file", vec!["--cloudflare-ca-file=/nowhere/ca.crt".to_owned()]),
         ("--log-level", vec!["--log-level=a=b=c".to_owned()]),
+        ("--client-ca-file", vec!["--client-ca-file=/nowhere/ca.crt".to_owned()]),
+        ("--requestheader-client-ca-file", vec!["--requestheader-client-ca-file=/nowhere/ca.crt".to_owned()]),
+        ("--tls-sni-cert-key", vec!["--tls-sni-cert-key=/nowhere/tls.crt,/nowhere/tls.key".to_owned()]),
         ("--secure-port", vec![address, format!("--secure-port={port}")]),
         ("--metrics-bind-address", vec![format!("--metrics-bind-address={admin}")]),
     ] {
@@ -54,6 +60,27 @@ async fn what_can_not_be_used_is_named_with_its_flag() {
         assert!(!status.success(), "{flag}: {}", webhook.log());
         assert!(webhook.log().contains(flag), "{flag}: {}", webhook.log());
     }
+}
+
+/// The flags give all that the cluster would, and nothing is asked of it but reviews.
+#[tokio::test(flavor = "multi_thread")]
+async fn flags_take_the_place_of_the_cluster_s_configuration() {
+    let scene = scene().await;
+    let front_proxy =
+        format!("--requestheader-client-ca-file={}", scene.certificates.front_proxy_ca.display());
+    let arguments = [
+        &*front_proxy,
+        "--requestheader-allowed-names=front-proxy-client",
+        "--requestheader-uid-headers=X-Remote-Uid",
+        "--authentication-skip-lookup",
+        "--audit-log-path=-",
+    ];
+    let webhook = scene.webhook(&arguments).await.unwrap();
+    let cert_manager = scene.cert_manager(&webhook).unwrap();
+    let [challenge, _] = Challenge::pair().unwrap();
+    cert_manager.must_present(&challenge).await.unwrap();
+    assert!(scene.cluster.server().requests(Resource::ConfigMaps).is_empty());
+    assert!(webhook.log().contains("--audit-log-path means nothing here"), "{}", webhook.log());
 }
 
 fn serve(arguments: &[&str]) -> Output {

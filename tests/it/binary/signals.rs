@@ -36,7 +36,7 @@ async fn a_second_signal_ends_at_once() {
         webhook.exit(SOON).await.unwrap()
     });
     assert!(answer.is_err(), "{answer:?}");
-    assert!(!status.success(), "{status}");
+    assert_eq!(status.code(), Some(130), "as of cert-manager's own programs: {}", webhook.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,4 +46,20 @@ async fn an_idle_program_ends_when_it_is_told_to() {
     webhook.terminate().unwrap();
     let status = webhook.exit(SOON).await.unwrap();
     assert!(status.success(), "{status}: {}", webhook.log());
+}
+
+/// The file is a pipe that nobody writes to: whoever opens it waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_hangs_ends_when_it_is_told_to() {
+    let scene = scene_that_holds_changes().await;
+    let pipe = scene.directory().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for flag in ["kubeconfig", "tls-cert-file", "cloudflare-ca-file"] {
+        let mut webhook = scene.spawn(&[&format!("--{flag}={}", pipe.display()), "-v=4"]).unwrap();
+        // Signals are listened to before anything is read.
+        until("it has begun", SOON, async || webhook.log().contains("starting")).await.unwrap();
+        webhook.terminate().unwrap();
+        let status = webhook.exit(SOON).await.unwrap();
+        assert!(status.success(), "{flag}: {status}: {}", webhook.log());
+    }
 }

@@ -92,9 +92,13 @@ impl Authority {
     }
 
     pub(crate) fn server(&self, name: &str) -> Leaf {
+        self.server_for(name, &["localhost"])
+    }
+
+    pub(crate) fn server_for(&self, name: &str, hosts: &[&str]) -> Leaf {
         let mut params = params(name);
-        params.subject_alt_names =
-            CertificateParams::new(vec!["localhost".to_owned()]).unwrap().subject_alt_names;
+        let hosts: Vec<_> = hosts.iter().map(ToString::to_string).collect();
+        params.subject_alt_names = CertificateParams::new(hosts).unwrap().subject_alt_names;
         self.sign(&params)
     }
 

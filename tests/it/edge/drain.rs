@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cert_manager_webhook_cloudflare::server::tls::ServingCertificate;
+use cert_manager_webhook_cloudflare::server::tls::{Protocol, ServingCertificates};
 use cert_manager_webhook_cloudflare::server::{Drain, Limits, Server};
 use http::StatusCode;
 use tempfile::TempDir;
@@ -22,7 +22,8 @@ use super::world::{CHALLENGES, World, payload};
 
 /// How a server is started.
 pub(crate) struct Start {
-    pub(crate) tls: Option<ServingCertificate>,
+    pub(crate) tls: Option<ServingCertificates>,
+    pub(crate) protocol: Protocol,
     pub(crate) plain: bool,
     pub(crate) limits: Limits,
     pub(crate) drain: Drain,
@@ -31,7 +32,7 @@ pub(crate) struct Start {
 impl Default for Start {
     fn default() -> Self {
         let drain = Drain { delay: Duration::ZERO, grace: Duration::from_secs(10) };
-        Self { tls: None, plain: false, limits: Limits::default(), drain }
+        Self { tls: None, protocol: Protocol::default(), plain: false, limits: Limits::default(), drain }
     }
 }
 
@@ -49,7 +50,7 @@ impl Running {
     pub(crate) fn start(world: &World, start: Start) -> Self {
         let tasks = TaskTracker::new();
         let tls = (!start.plain).then(|| start.tls.unwrap_or_else(any_certificate));
-        let config = tls.as_ref().map(|tls| tls.server_config().unwrap());
+        let config = tls.as_ref().map(|tls| tls.server_config(&start.protocol).unwrap());
         if let Some(tls) = tls {
             tasks.spawn(tls.follow(Duration::from_millis(20)));
         }
@@ -73,13 +74,13 @@ impl Running {
     }
 }
 
-fn any_certificate() -> ServingCertificate {
+fn any_certificate() -> ServingCertificates {
     let directory = TempDir::new().unwrap();
     let leaf = Authority::new("serving-ca").server("server");
     let (cert, key) = (directory.path().join("tls.crt"), directory.path().join("tls.key"));
     std::fs::write(&cert, leaf.pem).unwrap();
     std::fs::write(&key, leaf.key.serialize_pem()).unwrap();
-    ServingCertificate::load(cert, key).unwrap()
+    ServingCertificates::load(cert, key, Vec::new()).unwrap()
 }
 
 fn relay(tasks: &TaskTracker, to: SocketAddr, counted: Arc<AtomicUsize>) -> SocketAddr {

@@ -8,7 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cert_manager_webhook_cloudflare::server::tls::{ServingCertificate, TlsError};
+use cert_manager_webhook_cloudflare::server::tls::{
+    NamedFiles, Protocol, ServingCertificates, TlsError, cipher_suite,
+};
 use harness::attack::Gullible;
 use http::StatusCode;
 use reqwest::{Client, Response};
@@ -17,7 +19,9 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, HandshakeKind, RootCertStore, SignatureScheme, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, SignatureScheme, SupportedProtocolVersion,
+};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -211,8 +215,8 @@ fn write(directory: &Path, leaf: &Leaf, key: &Leaf) {
     fs::write(directory.join("tls.key"), key.key.serialize_pem()).unwrap();
 }
 
-fn load(directory: &Path) -> Result<ServingCertificate, TlsError> {
-    ServingCertificate::load(directory.join("tls.crt"), directory.join("tls.key"))
+fn load(directory: &Path) -> Result<ServingCertificates, TlsError> {
+    ServingCertificates::load(directory.join("tls.crt"), directory.join("tls.key"), Vec::new())
 }
 
 /// Whether the server's certificate is signed by this authority.
@@ -278,6 +282,93 @@ async fn the_serving_certificate_follows_its_files() {
     symlink("3", volume.path().join("..next")).unwrap();
     fs::rename(volume.path().join("..next"), volume.path().join("..data")).unwrap();
     comes_to_serve(&server, &third).await;
+}
+
+/// What a client that asks for `name` has agreed on with the server.
+async fn agreed(
+    server: &Running,
+    version: &'static SupportedProtocolVersion,
+    name: &'static str,
+) -> io::Result<ClientConnection> {
+    let mut config = config(version, None);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let stream = TcpStream::connect(server.address).await?;
+    let name = ServerName::try_from(name).unwrap();
+    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    // A server of TLS 1.3 may refuse what the client takes for agreed.
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await?;
+    stream.read_exact(&mut [0]).await?;
+    Ok(stream.into_inner().1)
+}
+
+#[tokio::test]
+async fn what_is_spoken_can_be_narrowed() {
+    let world = World::new();
+    let start = |protocol| Running::start(&world, Start { protocol, ..Start::default() });
+    let all = start(Protocol::default());
+    for version in [TLS12, TLS13] {
+        let agreed = agreed(&all, version, "localhost").await.unwrap();
+        assert_eq!(agreed.alpn_protocol(), Some(&b"h2"[..]));
+    }
+    let newest = start(Protocol { tls13_only: true, ..Protocol::default() });
+    assert!(agreed(&newest, TLS12, "localhost").await.is_err());
+    assert!(agreed(&newest, TLS13, "localhost").await.is_ok());
+    let old = start(Protocol { http1_only: true, ..Protocol::default() });
+    assert_eq!(agreed(&old, TLS13, "localhost").await.unwrap().alpn_protocol(), Some(&b"http/1.1"[..]));
+
+    let suite = cipher_suite("TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305").unwrap();
+    let one = start(Protocol { cipher_suites: vec![suite], ..Protocol::default() });
+    let agreed_suite = agreed(&one, TLS12, "localhost").await.unwrap().negotiated_cipher_suite();
+    assert_eq!(agreed_suite.unwrap().suite(), suite);
+    assert!(agreed(&one, TLS13, "localhost").await.is_ok(), "TLS 1.3 has its own");
+    let other = cipher_suite("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256").unwrap();
+    let none = start(Protocol { cipher_suites: vec![other], ..Protocol::default() });
+    assert!(agreed(&none, TLS12, "localhost").await.is_err(), "the certificate has another kind of key");
+}
+
+#[tokio::test]
+async fn who_asks_by_name_is_shown_the_certificate_of_that_name() {
+    let authority = Authority::new("ca");
+    let volume = TempDir::new().unwrap();
+    let pair = |name: &str, hosts: &[&str], names: &[&str]| {
+        let leaf = authority.server_for(name, hosts);
+        let (cert_file, key_file) =
+            (volume.path().join(format!("{name}.crt")), volume.path().join(format!("{name}.key")));
+        fs::write(&cert_file, &leaf.pem).unwrap();
+        fs::write(&key_file, leaf.key.serialize_pem()).unwrap();
+        (leaf, NamedFiles { cert_file, key_file, names: names.iter().map(ToString::to_string).collect() })
+    };
+    let (default, files) = pair("default", &["default.example.com"], &[]);
+    let (own, own_files) = pair("own", &["own.example.com", "*.wild.example.com", "given.example.com"], &[]);
+    let (given, given_files) = pair("given", &["x"], &["given.example.com", "*.example.com"]);
+    let serving =
+        ServingCertificates::load(files.cert_file, files.key_file, vec![own_files.clone(), given_files])
+            .unwrap();
+    let world = World::new();
+    let server = Running::start(&world, Start { tls: Some(serving), ..Start::default() });
+    for (name, leaf) in [
+        ("other.org", &default),
+        ("example.com", &default),
+        ("own.example.com", &own),
+        ("OWN.example.com", &own),
+        ("a.wild.example.com", &own),
+        ("given.example.com", &given),
+        ("other.example.com", &given),
+        ("own", &own),
+        ("192.0.2.1", &default),
+    ] {
+        let agreed = agreed(&server, TLS13, name).await.unwrap();
+        assert_eq!(agreed.peer_certificates().unwrap()[0], leaf.chain[0], "{name}");
+    }
+    let next = authority.server_for("own", &["own.example.com"]);
+    fs::write(&own_files.cert_file, &next.pem).unwrap();
+    fs::write(&own_files.key_file, next.key.serialize_pem()).unwrap();
+    let shown = async || {
+        agreed(&server, TLS13, "own.example.com").await.unwrap().peer_certificates().unwrap()[0].clone()
+    };
+    harness::until("the new one is shown", Duration::from_secs(20), async || shown().await == next.chain[0])
+        .await
+        .unwrap();
 }
 
 #[test]

@@ -1,0 +1,116 @@
+//! The solver and what it asks of the outside, made from the settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::sync::watch;
+
+use super::WiredSolver;
+use super::background::Background;
+use crate::access::{FrontProxy, FrontProxyConfig};
+use crate::cli::solver::{PropagationCheck, Solver as Settings};
+use crate::cloudflare::{self, Cloudflare};
+use crate::cluster::challenges::ClusterChallenges;
+use crate::cluster::client::Clients;
+use crate::cluster::follow::Pauses;
+use crate::cluster::secret::ClusterCredentials;
+use crate::health::Health;
+use crate::metrics::Metrics;
+use crate::propagation::{self, Check, LiveCheck, RecursiveServer};
+use crate::solver::mark::{Owner, OwnerId};
+use crate::solver::{Parts, Solver};
+
+pub(super) fn solver(
+    settings: &Settings,
+    clients: &Clients,
+    front_proxy: &FrontProxy,
+    health: &Health,
+    metrics: Arc<Metrics>,
+    background: &mut Background,
+) -> anyhow::Result<Arc<WiredSolver>> {
+    let cloudflare = cloudflare::Settings {
+        api_url: settings.cloudflare_api_url.clone(),
+        ca_file: settings.cloudflare_ca_file.clone(),
+    };
+    let (challenges, challenge_watch) =
+        ClusterChallenges::new(clients.api.clone(), health, Pauses::default());
+    let changed = challenges.changed();
+    background.start("challenges", challenge_watch.run(background.stop.clone()));
+    let solver = Arc::new(Solver::new(Parts {
+        records: Cloudflare::new(&cloudflare, Arc::clone(&metrics))?,
+        propagation: propagation(settings)?,
+        credentials: ClusterCredentials::new(clients.api.clone(), settings.api_token_file.clone()),
+        challenges,
+        owner: owner(settings, front_proxy, background),
+        group: settings.group_name.clone(),
+        solver: settings.solver_name.clone(),
+        metrics,
+    }));
+    background.start("tidying", tidy(Arc::clone(&solver), changed));
+    Ok(solver)
+}
+
+fn propagation(settings: &Settings) -> anyhow::Result<LiveCheck> {
+    let check = match settings.propagation_check {
+        PropagationCheck::Authority => Check::Authority,
+        PropagationCheck::Off => Check::Off,
+    };
+    LiveCheck::new(propagation::Settings {
+        check,
+        timeout: settings.propagation_timeout,
+        settle: settings.propagation_settle,
+        authority_port: settings.dns01_authority_port,
+        allow_private_name_servers: settings.allow_private_nameservers,
+        recursive_servers: settings.dns01_recursive_nameservers.clone(),
+        recursive_servers_only: settings.dns01_recursive_nameservers_only,
+        tls: https_roots(&settings.dns01_recursive_nameservers)?,
+    })
+    .context("--dns01-recursive-nameservers")
+}
+
+/// The system's roots where a resolver is asked over HTTPS; they take a megabyte, so none otherwise.
+fn https_roots(servers: &[RecursiveServer]) -> anyhow::Result<rustls::ClientConfig> {
+    let config = rustls::ClientConfig::builder();
+    let is_https = |server: &RecursiveServer| server.is_https();
+    if !servers.iter().any(is_https) {
+        return Ok(config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
+    }
+    let config = config.with_platform_verifier().context("the system's CA certificates can't be loaded")?;
+    Ok(config.with_no_client_auth())
+}
+
+/// The operator's id, or one that follows from the `ConfigMap` that every cluster has once.
+fn owner(settings: &Settings, front_proxy: &FrontProxy, background: &mut Background) -> Owner {
+    let owner = Owner::default();
+    if let Some(id) = &settings.owner_id {
+        owner.set(id.clone());
+        return owner;
+    }
+    let (known, group, mut front_proxy) = (owner.clone(), settings.group_name.clone(), front_proxy.clone());
+    background.start("owner id", async move {
+        let read =
+            |config: &Option<Arc<FrontProxyConfig>>| config.as_ref().is_some_and(|c| !c.uid.is_empty());
+        if let Ok(config) = front_proxy.wait_for(read).await
+            && let Some(config) = config.as_ref()
+        {
+            known.set(OwnerId::derive(&config.uid, &group));
+        }
+        std::future::pending::<()>().await;
+    });
+    owner
+}
+
+/// Removes what was written ahead for Challenges that went away. Changes come in bursts: one look serves a burst.
+async fn tidy(solver: Arc<WiredSolver>, mut changed: watch::Receiver<u64>) {
+    while changed.changed().await.is_ok() {
+        tokio::time::sleep(TIDY_PAUSE).await;
+        changed.mark_unchanged();
+        solver.remove_unpresented(TIDY_BUDGET).await;
+    }
+}
+
+const TIDY_PAUSE: Duration = Duration::from_secs(1);
+/// Of one value.
+const TIDY_BUDGET: Duration = Duration::from_secs(30);

@@ -1,0 +1,116 @@
+//! A certificate and its key, which follow their files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use tokio::sync::watch;
+use tracing::{error, info};
+
+use super::TlsError;
+
+/// As the files had it last.
+#[derive(Debug)]
+pub(super) struct Pair {
+    files: Files,
+    current: watch::Sender<Arc<CertifiedKey>>,
+    /// Of the content that was looked at last, whether it is used or broken.
+    looked_at: Digest,
+}
+
+/// The files, and the flags that name them.
+#[derive(Debug)]
+pub(super) struct Files {
+    pub(super) cert: (&'static str, PathBuf),
+    pub(super) key: (&'static str, PathBuf),
+}
+
+impl Pair {
+    pub(super) fn load(files: Files, provider: &CryptoProvider) -> Result<Self, TlsError> {
+        let (content, looked_at) = files.read()?;
+        let pair = files.pair(&content, provider)?;
+        Ok(Self { files, current: watch::Sender::new(Arc::new(pair)), looked_at })
+    }
+
+    /// What is to be shown, from now on.
+    pub(super) fn current(&self) -> watch::Receiver<Arc<CertifiedKey>> {
+        self.current.subscribe()
+    }
+
+    /// Takes over changed files. A broken pair (or one half of a change) leaves the old one in use and is logged once.
+    pub(super) fn look(&mut self, provider: &CryptoProvider) {
+        let (content, digest) = match self.files.read() {
+            Ok(read) => read,
+            Err(error) => {
+                // As if the files were empty, to log it once.
+                if self.looked_at != Digest::default() {
+                    self.looked_at = Digest::default();
+                    kept(&error);
+                }
+                return;
+            }
+        };
+        if digest == self.looked_at {
+            return;
+        }
+        self.looked_at = digest;
+        match self.files.pair(&content, provider) {
+            Ok(pair) => {
+                self.current.send_replace(Arc::new(pair));
+                info!(flag = self.files.cert.0, "the serving certificate has been reloaded");
+            }
+            Err(error) => kept(&error),
+        }
+    }
+}
+
+fn kept(error: &TlsError) {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    error!(%error, cause, "the serving certificate can't be reloaded; the one before stays in use");
+}
+
+/// Of both files; all zero while they can't be read.
+type Digest = [u8; 32];
+
+struct Content {
+    cert: Vec<u8>,
+    key: zeroize::Zeroizing<Vec<u8>>,
+}
+
+impl Files {
+    fn read(&self) -> Result<(Content, Digest), TlsError> {
+        let read = |(flag, path): &(&'static str, PathBuf)| {
+            fs::read(path).map_err(|source| TlsError::Read { flag, path: path.clone(), source })
+        };
+        let content = Content { cert: read(&self.cert)?, key: read(&self.key)?.into() };
+        let mut both = digest::Context::new(&digest::SHA256);
+        for part in [&content.cert, &*content.key] {
+            both.update(digest::digest(&digest::SHA256, part).as_ref());
+        }
+        let mut digest = Digest::default();
+        digest.copy_from_slice(both.finish().as_ref());
+        Ok((content, digest))
+    }
+
+    fn pair(&self, content: &Content, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+        let wrong = |(flag, path): &(&'static str, PathBuf), source| TlsError::Content {
+            flag,
+            path: Path::to_owned(path),
+            source,
+        };
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(&content.cert)
+            .collect::<Result<_, _>>()
+            .map_err(|source| wrong(&self.cert, source))?;
+        if chain.is_empty() {
+            return Err(wrong(&self.cert, rustls::pki_types::pem::Error::NoItemsFound));
+        }
+        let key = PrivateKeyDer::from_pem_slice(&content.key).map_err(|source| wrong(&self.key, source))?;
+        let mismatch = |source| TlsError::Pair { cert_flag: self.cert.0, key_flag: self.key.0, source };
+        CertifiedKey::from_der(chain, key, provider).map_err(mismatch)
+    }
+}
