@@ -12,6 +12,7 @@
 
 mod certificates;
 mod forgery;
+mod framing;
 mod headers;
 mod paths;
 mod reviews;
