@@ -11,6 +11,7 @@
 )]
 
 mod certificates;
+mod configuration;
 mod forgery;
 mod framing;
 mod headers;
