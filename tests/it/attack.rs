@@ -11,7 +11,9 @@
 )]
 
 mod certificates;
+mod configuration;
 mod forgery;
+mod framing;
 mod headers;
 mod paths;
 mod reviews;
