@@ -1,6 +1,6 @@
 //! The `ConfigMap` that says whom to believe.
 
-use cert_manager_webhook_cloudflare::access::{Access, FrontProxy, PeerCertificates};
+use cert_manager_webhook_cloudflare::access::{Access, FrontProxy, Identity, PeerCertificates};
 use cert_manager_webhook_cloudflare::cluster::front_proxy::FrontProxyWatch;
 use cert_manager_webhook_cloudflare::health::Health;
 use cloudflare_emulator::kubernetes::{KubernetesStandIn, Resource};
@@ -54,7 +54,7 @@ impl Watched {
         let stated = headers(&[("x-remote-user", b"carol"), ("x-remote-group", b"system:masters")]);
         let peer = PeerCertificates::new(&leaf.chain);
         let identity = access.authenticate(&peer, &stated, UnixTime::now()).await;
-        let master = identity.as_ref().is_ok_and(|identity| identity.is_master());
+        let master = identity.as_ref().is_ok_and(Identity::is_master);
         format!("{}{}", name(&identity), if master { ", master" } else { "" })
     }
 }
