@@ -41,7 +41,7 @@ test: unit fuzz conformance hostile ## Everything: Rust tests, emulator checklis
 unit: ## Rust tests of the program and of the emulator
 	cargo test --locked --workspace --exclude fuzz
 
-conformance: build ## cert-manager's conformance suite, certificates through the real stack, change under load
+conformance: build ## cert-manager's conformance suite, comparison with the original, certificates through the real stack, change under load
 	tests/conformance/run
 
 change: build ## Count failed requests while certificates, instances and the API server change; writes docs/change.json

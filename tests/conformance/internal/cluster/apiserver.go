@@ -99,7 +99,8 @@ func (c *Cluster) runAPIServer(ctx context.Context) error {
 		"--service-account-key-file=" + k.account.CertFile,
 		"--service-account-signing-key-file=" + k.account.KeyFile,
 	}, AggregationFlags(c.frontProxyFiles())...)
-	server, err := c.start("kube-apiserver", "kube-apiserver", nil, c.releaseFlags(arguments)...)
+	arguments = append(c.releaseFlags(arguments), c.flags...)
+	server, err := c.start("kube-apiserver", "kube-apiserver", nil, arguments...)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,9 @@ func (c *Cluster) SetFrontProxy(pair pki.Pair, authorities ...*pki.Authority) er
 // FrontProxyAuthority is the one that the cluster started with.
 func (c *Cluster) FrontProxyAuthority() *pki.Authority { return c.keys.frontProxy }
 
+// ClientAuthority is the one whose certificates the API server takes for users.
+func (c *Cluster) ClientAuthority() *pki.Authority { return c.keys.client }
+
 func (c *Cluster) frontProxyFiles() (authorities string, proxy pki.Pair) {
 	return c.frontProxy.Path(proxyAuthorities),
 		pki.Pair{CertFile: c.frontProxy.Path(proxyCertificate), KeyFile: c.frontProxy.Path(proxyKey)}

@@ -33,6 +33,7 @@ type Cluster struct {
 
 	binaries   string
 	old        bool
+	flags      []string // of kube-apiserver, on top of those that it needs
 	keys       *keys
 	frontProxy *pki.Volume
 	apiServer  *process.Process
@@ -81,15 +82,32 @@ func Start(ctx context.Context, directory string) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{Directory: directory, binaries: binaries, old: os.Getenv("CMWC_OLD") != ""}
-	if c.keys, err = newKeys(directory); err != nil {
+	return c, c.take(ctx, c.startEtcd, c.startAPIServer, c.startControllerManager)
+}
+
+// StartBare brings up etcd and the newest API server alone: objects stay as they are written. The API server
+// gets the flags given on top of its own.
+func StartBare(ctx context.Context, directory string, flags ...string) (*Cluster, error) {
+	binaries, err := Binaries()
+	if err != nil {
 		return nil, err
 	}
-	for _, step := range []func(context.Context) error{c.startEtcd, c.startAPIServer, c.startControllerManager} {
+	c := &Cluster{Directory: directory, binaries: binaries, flags: flags}
+	return c, c.take(ctx, c.startEtcd, c.startAPIServer)
+}
+
+// take makes the keys and takes the steps.
+func (c *Cluster) take(ctx context.Context, steps ...func(context.Context) error) error {
+	var err error
+	if c.keys, err = newKeys(c.Directory); err != nil {
+		return err
+	}
+	for _, step := range steps {
 		if err := step(ctx); err != nil {
-			return c, err
+			return err
 		}
 	}
-	return c, nil
+	return nil
 }
 
 // Stop ends every process, the last one started first.

@@ -99,6 +99,11 @@ func (e *Emulator) Set(ctx context.Context, settings map[string]any) error {
 	return e.call(ctx, http.MethodPatch, "/settings", settings, "", nil)
 }
 
+// Fault makes the emulator misbehave as said, until it ends.
+func (e *Emulator) Fault(ctx context.Context, fault map[string]any) error {
+	return e.call(ctx, http.MethodPost, "/faults", fault, "", nil)
+}
+
 // call asks the control API. The answer is decoded from the member given, or as it is when it has no
 // such member.
 func (e *Emulator) call(ctx context.Context, method, path string, body any, member string, into any) error {

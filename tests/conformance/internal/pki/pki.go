@@ -3,6 +3,7 @@
 package pki
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -72,6 +73,9 @@ func NewAuthority(directory, name string) (*Authority, error) {
 	}
 	return authority, os.WriteFile(authority.File, authority.PEM, 0o644)
 }
+
+// Material is the authority's certificate and key, for one who needs more than a Leaf can say.
+func (a *Authority) Material() (*x509.Certificate, crypto.Signer) { return a.certificate, a.key }
 
 // Issue makes a leaf and writes it to FILE.crt and FILE.key in the authority's directory.
 func (a *Authority) Issue(file string, leaf Leaf) (Pair, error) {

@@ -90,12 +90,15 @@ func (d *Deployment) StartInstance(ctx context.Context, number int, cloudflare C
 }
 
 func (i *Instance) ready(ctx context.Context) error {
-	url := fmt.Sprintf("http://%s:%d/readyz", i.address, MetricsPort)
+	return isReady(ctx, http.DefaultClient, fmt.Sprintf("http://%s:%d/readyz", i.address, MetricsPort))
+}
+
+func isReady(ctx context.Context, client *http.Client, url string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return err
 	}
