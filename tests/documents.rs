@@ -1,0 +1,56 @@
+//! What the documents claim of the tests, held: the table of the API server's contract names tests that exist.
+#![expect(clippy::unwrap_used, reason = "a test that can't read the sources must fail")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// Each row of the contract (Kubernetes has no list of its own; these are the ones that callers depend on) stands in
+/// the table once, with at least one test, and every test it names is there.
+#[test]
+fn each_row_of_the_contract_names_its_tests() {
+    let document = fs::read_to_string("docs/api-server.md").unwrap();
+    let tests = tests();
+    let mut numbers = Vec::new();
+    for line in document.lines() {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let Some(number) = cells.first().and_then(|cell| cell.parse::<u32>().ok()) else { continue };
+        numbers.push(number);
+        let named: Vec<&str> = cells.last().unwrap().split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "row {number} names no test");
+        for name in named {
+            assert!(tests.contains(name), "row {number} names {name}, which is no test");
+        }
+    }
+    assert_eq!(numbers, (1..=ROWS).collect::<Vec<_>>());
+}
+
+/// The names of all functions in the tests, and of the modules' own tests.
+fn tests() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    collect(Path::new("src"), &mut names);
+    collect(Path::new("tests"), &mut names);
+    names
+}
+
+fn collect(directory: &Path, names: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, names);
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            names.extend(after(&fs::read_to_string(&path).unwrap(), "#[test]", "fn "));
+            names.extend(after(&fs::read_to_string(&path).unwrap(), "#[tokio::test", "fn "));
+        } else if path.to_string_lossy().ends_with("_test.go") {
+            names.extend(after(&fs::read_to_string(&path).unwrap(), "\nfunc Test", "func "));
+        }
+    }
+}
+
+/// The names that follow `keyword`, each the next one after a `mark`.
+fn after(text: &str, mark: &str, keyword: &str) -> Vec<String> {
+    let starts = text.match_indices(mark).filter_map(|(at, _)| text[at..].split_once(keyword));
+    starts.filter_map(|(_, rest)| rest.split_once('(')).map(|(name, _)| name.to_owned()).collect()
+}
+
+const ROWS: u32 = 35;
