@@ -10,14 +10,18 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
 
 /// Pieces of work under way, by key. Work that nobody waits for any more is dropped.
-pub(super) struct Flights<K, V: Clone> {
-    running: Mutex<HashMap<K, WeakShared<BoxFuture<'static, V>>>>,
+pub(super) struct Flights<K, V: Clone>(Mutex<Running<K, V>>);
+
+struct Running<K, V: Clone> {
+    by_key: HashMap<K, WeakShared<BoxFuture<'static, V>>>,
+    /// At this size, what has ended is cleared away: so it costs little however many there are.
+    clear_at: usize,
 }
 
 impl<K: Eq + Hash, V: Clone + Send + Sync + 'static> Flights<K, V> {
     /// None under way.
     pub(super) fn new() -> Self {
-        Self { running: Mutex::default() }
+        Self(Mutex::new(Running { by_key: HashMap::new(), clear_at: FEW }))
     }
 
     /// Waits for the work under way for `key`, or for `work` if there is none.
@@ -26,14 +30,18 @@ impl<K: Eq + Hash, V: Clone + Send + Sync + 'static> Flights<K, V> {
         key: K,
         work: impl Future<Output = V> + Send + 'static,
     ) -> Shared<BoxFuture<'static, V>> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.retain(|_, flight| flight.upgrade().is_some_and(|flight| flight.peek().is_none()));
-        if let Some(flight) = running.get(&key).and_then(WeakShared::upgrade) {
+        let under_way = |flight: &WeakShared<_>| flight.upgrade().filter(|flight| flight.peek().is_none());
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = running.by_key.get(&key).and_then(under_way) {
             return flight;
+        }
+        if running.by_key.len() >= running.clear_at {
+            running.by_key.retain(|_, flight| under_way(flight).is_some());
+            running.clear_at = FEW.max(running.by_key.len() * 2);
         }
         let flight = work.boxed().shared();
         if let Some(weak) = flight.downgrade() {
-            running.insert(key, weak);
+            running.by_key.insert(key, weak);
         }
         flight
     }
@@ -44,6 +52,8 @@ impl<K, V: Clone> fmt::Debug for Flights<K, V> {
         f.write_str("Flights")
     }
 }
+
+const FEW: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -77,5 +87,16 @@ mod tests {
         let flights = Flights::new();
         drop(flights.join("a", std::future::pending::<u8>()));
         assert_eq!(flights.join("a", async { 7 }).await, 7);
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_is_cleared_away_and_what_is_under_way_is_not() {
+        let flights = Flights::new();
+        let waiting = flights.join(0, std::future::pending::<usize>());
+        for number in 1..1000 {
+            assert_eq!(flights.join(number, async move { number }).await, number);
+        }
+        assert!(flights.0.lock().unwrap().by_key.len() <= FEW);
+        assert!(flights.join(0, async { 7 }).ptr_eq(&waiting));
     }
 }

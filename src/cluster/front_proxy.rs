@@ -94,6 +94,9 @@ struct Published {
 impl Follower<ConfigMap> for Published {
     fn event(&mut self, event: Event<ConfigMap>) -> bool {
         match event {
+            // The selector is a wish; what comes is looked at all the same.
+            Event::InitApply(map) | Event::Apply(map) | Event::Delete(map)
+                if map.metadata.name.as_deref() != Some(NAME) => {}
             Event::Init => self.listed = false,
             Event::InitApply(map) | Event::Apply(map) => {
                 self.listed = true;

@@ -9,9 +9,11 @@ use std::sync::{Arc, OnceLock};
 use aws_lc_rs::hmac;
 use kube::Client;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::{SharedFor, create};
+use super::{LIMIT, SharedFor, create};
 use crate::access::{AccessError, Identity, TokenReviewer};
 use crate::cluster::call::CallError;
 use crate::cluster::flight::Flights;
@@ -25,6 +27,8 @@ pub struct TokenReviews {
     secret: OnceLock<hmac::Key>,
     recent: Arc<Expiring<Key, Option<Identity>>>,
     flights: Flights<Key, Result<Option<Identity>, ReviewError>>,
+    /// Anybody can send tokens, and each that is new is a call.
+    places: Arc<Semaphore>,
 }
 
 type Key = [u8; 32];
@@ -38,6 +42,7 @@ impl TokenReviews {
             secret: OnceLock::new(),
             recent: Arc::new(Expiring::new(CAPACITY)),
             flights: Flights::new(),
+            places: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
 }
@@ -50,8 +55,12 @@ impl TokenReviewer for TokenReviews {
             return Ok(identity);
         }
         let (client, recent, ttl) = (self.client.clone(), self.recent.clone(), self.shared_for.tokens);
-        let token = Zeroizing::new(token.to_owned());
+        let (token, places) = (Zeroizing::new(token.to_owned()), Arc::clone(&self.places));
         let flight = self.flights.join(key, async move {
+            // It is never closed, so that there is either a place or no time left.
+            let Ok(Ok(_place)) = timeout(LIMIT, places.acquire()).await else {
+                return Err(CallError::TimedOut(LIMIT).into());
+            };
             let identity = ask(&client, &token).await?;
             recent.insert(key, identity.clone(), ttl);
             Ok(identity)
@@ -141,4 +150,6 @@ struct User {
 const PATH: &str = "/apis/authentication.k8s.io/v1/tokenreviews";
 /// Tokens that are remembered at a time; each is a caller of this server.
 const CAPACITY: usize = 1024;
+/// Reviews under way; further tokens wait.
+const AT_ONCE: usize = 64;
 const MAX_TEXT: usize = 300;

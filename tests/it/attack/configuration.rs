@@ -3,7 +3,7 @@
 use cert_manager_webhook_cloudflare::access::{Access, FrontProxy, Identity, PeerCertificates};
 use cert_manager_webhook_cloudflare::cluster::front_proxy::FrontProxyWatch;
 use cert_manager_webhook_cloudflare::health::Health;
-use cloudflare_emulator::kubernetes::{KubernetesStandIn, Resource};
+use cloudflare_emulator::kubernetes::{Failure, KubernetesStandIn, Resource};
 use rustls::pki_types::UnixTime;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -98,4 +98,30 @@ async fn what_is_narrowed_is_narrow_at_once() {
         let got = (watched.who(&proxy).await, watched.who(&alice).await);
         assert_eq!((got.0.as_str(), got.1.as_str()), (of_proxy, of_alice), "{changes:?}");
     }
+}
+
+/// The selector is a wish; who answers it with another object is not believed.
+#[tokio::test]
+async fn a_config_map_of_another_name_is_not_looked_at() {
+    let (api, clients) = stand_in().await;
+    let evil = Authority::new("front-proxy-ca");
+    let map = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"namespace": "kube-system", "name": "kube-root-ca.crt"},
+        "data": {
+            "requestheader-client-ca-file": evil.pem(),
+            "requestheader-username-headers": r#"["X-Remote-User"]"#,
+        },
+    });
+    let list = json!({
+        "apiVersion": "v1", "kind": "ConfigMapList", "metadata": {"resourceVersion": "1"}, "items": [map],
+    });
+    api.fail_next(Resource::ConfigMaps, Failure::Text(200, list.to_string()), 1);
+    let (front_proxy, watch) = FrontProxyWatch::new(clients.authentication, &Health::default(), PAUSES);
+    let shutdown = CancellationToken::new();
+    let watching = TaskTracker::new().spawn(watch.run(shutdown.clone()));
+    soon(api.until(|api| api.open_watches(Resource::ConfigMaps) == 1)).await;
+    assert!(front_proxy.borrow().is_none());
+    shutdown.cancel();
+    watching.await.unwrap();
 }

@@ -357,3 +357,23 @@ async fn hangs(api: &KubernetesStandIn, access: &SubjectAccess) {
     }
     assert_eq!(told(&soon(access.authorize(&jim, &everywhere)).await), "no");
 }
+
+/// Tokens cost the sender nothing: no more than so many are under way to the API server, and one that is known waits
+/// for none of them.
+#[tokio::test]
+async fn a_flood_of_tokens_is_not_passed_on() {
+    let (api, clients) = stand_in().await;
+    api.know_token("known", json!({"username": "jane"}));
+    let tokens = tokens(&clients);
+    assert!(tokens.review("known").await.unwrap().is_some());
+    api.fail(TOKENS, Failure::Hang);
+    let texts: Vec<_> = (0..1000).map(|number| format!("t{number}")).collect();
+    let flood = futures::future::join_all(texts.iter().map(|text| tokens.review(text)));
+    let before = api.requests(TOKENS).len();
+    tokio::select! {
+        _ = flood => panic!("nobody answers"),
+        () = soon(api.until(|api| api.requests(TOKENS).len() >= before + 64)) => {}
+    }
+    assert_eq!(api.requests(TOKENS).len(), before + 64);
+    assert!(tokens.review("known").await.unwrap().is_some());
+}
