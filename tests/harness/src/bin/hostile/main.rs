@@ -105,4 +105,4 @@ async fn play(
 /// For as many connections as the largest attack has, and some more.
 const DESCRIPTORS: u64 = 11_000;
 /// Of the program's resident memory: 1,024 connections, whatever they do, and twenty bodies of three mebibytes.
-const BOUND: u64 = 160 << 20;
+const BOUND: u64 = 128 << 20;
