@@ -69,12 +69,15 @@ func unfailing(t *testing.T, title string, times int, change func(ctx context.Co
 // without a failure.
 func namespace(ctx context.Context, title string) error {
 	const name = "short-lived"
-	if err := cluster.CreateNamespace(ctx, running.Kube, name); err != nil {
+	// Again and again, here and below, for the API server may be away.
+	err := poll.Until(ctx, "a namespace to be made during: "+title, patience, func(ctx context.Context) error {
+		return cluster.CreateNamespace(ctx, running.Kube, name)
+	})
+	if err != nil {
 		return err
 	}
 	namespaces := running.Kube.CoreV1().Namespaces()
 	return poll.Until(ctx, "a namespace to be gone during: "+title, patience, func(ctx context.Context) error {
-		// Again and again, for the API server may be away.
 		err := namespaces.Delete(ctx, name, metav1.DeleteOptions{})
 		switch {
 		case apierrors.IsNotFound(err):
