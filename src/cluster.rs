@@ -7,7 +7,6 @@
 mod call;
 pub mod challenges;
 pub mod client;
-mod flight;
 pub mod follow;
 pub mod front_proxy;
 pub mod review;

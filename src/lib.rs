@@ -27,6 +27,7 @@ pub mod cloudflare;
 pub mod cluster;
 pub mod deadline;
 pub mod expiring;
+pub mod flight;
 pub mod health;
 pub mod issuer;
 pub mod metrics;

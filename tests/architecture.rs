@@ -13,6 +13,7 @@ const FLOORS: &[(u8, &[&str])] = &[
             "challenge",
             "deadline",
             "expiring",
+            "flight",
             "health",
             "issuer",
             "metrics",

@@ -15,10 +15,10 @@ use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 use super::call::{CallError, call};
-use super::flight::Flights;
 use super::token_file::TokenFile;
 use crate::deadline::Deadline;
 use crate::expiring::Expiring;
+use crate::flight::Flights;
 use crate::issuer::{CredentialSource, SecretKeyRef};
 use crate::secret::{Credential, Secret, SecretError};
 use crate::solver::error::{Cause, Error};

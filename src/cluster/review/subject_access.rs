@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::{SharedFor, create};
 use crate::access::{AccessError, Attributes, Authorizer, Decision, Identity, Requirement};
 use crate::cluster::call::CallError;
-use crate::cluster::flight::Flights;
 use crate::expiring::Expiring;
+use crate::flight::Flights;
 
 /// Asks kube-apiserver, and remembers its answers for a moment.
 #[derive(Debug)]

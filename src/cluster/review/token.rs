@@ -16,8 +16,8 @@ use zeroize::Zeroizing;
 use super::{LIMIT, SharedFor, create};
 use crate::access::{AccessError, Identity, TokenReviewer};
 use crate::cluster::call::CallError;
-use crate::cluster::flight::Flights;
 use crate::expiring::Expiring;
+use crate::flight::Flights;
 
 /// Asks kube-apiserver, and remembers its answers for a moment: "nobody's" too.
 pub struct TokenReviews {

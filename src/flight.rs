@@ -8,42 +8,71 @@ use std::sync::{Mutex, PoisonError};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
+use tokio::time::Instant;
 
 /// Pieces of work under way, by key. Work that nobody waits for any more is dropped.
-pub(super) struct Flights<K, V: Clone>(Mutex<Running<K, V>>);
+pub struct Flights<K, V: Clone>(Mutex<Running<K, V>>);
 
 struct Running<K, V: Clone> {
-    by_key: HashMap<K, WeakShared<BoxFuture<'static, V>>>,
+    by_key: HashMap<K, Work<V>>,
     /// At this size, what has ended is cleared away: so it costs little however many there are.
     clear_at: usize,
 }
 
+struct Work<V: Clone> {
+    begun: Instant,
+    flight: WeakShared<BoxFuture<'static, V>>,
+}
+
+impl<V: Clone> Work<V> {
+    fn under_way(&self) -> Option<Shared<BoxFuture<'static, V>>> {
+        self.flight.upgrade().filter(|flight| flight.peek().is_none())
+    }
+}
+
 impl<K: Eq + Hash, V: Clone + Send + Sync + 'static> Flights<K, V> {
     /// None under way.
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self(Mutex::new(Running { by_key: HashMap::new(), clear_at: FEW }))
     }
 
     /// Waits for the work under way for `key`, or for `work` if there is none.
-    pub(super) fn join(
+    pub fn join(
         &self,
         key: K,
         work: impl Future<Output = V> + Send + 'static,
     ) -> Shared<BoxFuture<'static, V>> {
-        let under_way = |flight: &WeakShared<_>| flight.upgrade().filter(|flight| flight.peek().is_none());
+        self.join_since(key, None, work)
+    }
+
+    /// As [`Flights::join`], but only work that was begun at `since` or later will do: an answer to a question that
+    /// was put before tells nothing of what happened since.
+    pub fn join_since(
+        &self,
+        key: K,
+        since: Option<Instant>,
+        work: impl Future<Output = V> + Send + 'static,
+    ) -> Shared<BoxFuture<'static, V>> {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = running.by_key.get(&key).and_then(under_way) {
+        let known = running.by_key.get(&key).filter(|work| since.is_none_or(|since| work.begun >= since));
+        if let Some(flight) = known.and_then(Work::under_way) {
             return flight;
         }
         if running.by_key.len() >= running.clear_at {
-            running.by_key.retain(|_, flight| under_way(flight).is_some());
+            running.by_key.retain(|_, work| work.under_way().is_some());
             running.clear_at = FEW.max(running.by_key.len() * 2);
         }
         let flight = work.boxed().shared();
         if let Some(weak) = flight.downgrade() {
-            running.by_key.insert(key, weak);
+            running.by_key.insert(key, Work { begun: Instant::now(), flight: weak });
         }
         flight
+    }
+}
+
+impl<K: Eq + Hash, V: Clone + Send + Sync + 'static> Default for Flights<K, V> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -80,6 +109,21 @@ mod tests {
         assert_eq!(tokio::join!(first, second), (0, 0));
         go.notify_one();
         assert_eq!(flights.join("a", work()).await, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_was_begun_too_early_is_not_joined() {
+        let flights = Flights::new();
+        let early = flights.join("a", std::future::pending::<u8>());
+        tokio::time::advance(std::time::Duration::from_millis(1)).await;
+        let now = Instant::now();
+        let (next, again) = (
+            flights.join_since("a", Some(now), async { 7 }),
+            flights.join_since("a", Some(now), async { 8 }),
+        );
+        assert!(!early.ptr_eq(&next) && next.ptr_eq(&again));
+        assert_eq!(again.await, 7);
+        assert_eq!(early.now_or_never(), None, "its own waiters keep it");
     }
 
     #[tokio::test]
