@@ -58,6 +58,16 @@ impl<K: Eq + Hash + Clone, V: Clone> Expiring<K, V> {
         self.lock().remove(key).map(|entry| entry.value)
     }
 
+    /// How many entries take room; some may be over.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether none does.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Drops every entry that `keep` does not want, and those that are over.
     pub fn retain(&self, mut keep: impl FnMut(&K, &V) -> bool) {
         let now = Instant::now();

@@ -1,11 +1,15 @@
 //! What is counted. Labels are enums: no name, id or error text ever becomes one.
 
+pub mod dns;
+
 use std::sync::Arc;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
+
+use self::dns::DnsMetrics;
 
 /// Every metric, shared by the parts that count.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +20,8 @@ pub struct Metrics {
     pub cloudflare_calls: Family<CallLabels, Counter>,
     /// Records that had to be left behind; the log names each.
     pub records_left: Counter,
+    /// The propagation check.
+    pub dns: DnsMetrics,
 }
 
 /// A request, by what was asked and how it ended.
@@ -82,6 +88,7 @@ impl Metrics {
             "Records that had to be left behind; the log names each",
             metrics.records_left.clone(),
         );
+        metrics.dns.register(&mut registry);
         (Arc::new(metrics), registry)
     }
 }

@@ -5,46 +5,58 @@
 //!    hour (`minimum` of its SOA), and a question that comes too early costs exactly that.
 //! 2. `round`: every address of every name server is asked at once (`exchange`, over `sockets`).
 //! 3. `verdict`: what the answers mean, each and together.
-//! 4. `authority`: rounds, until the values are live twice or can't become so.
+//! 4. `authority`: looks, until the values are live in two rounds or can't become so; in between `tempo` tells when to
+//!    look, and `front` and `questions` spare what another wait asks anyway.
+//! 5. `quorum`: where port 53 is barred (`barrier`), resolvers of two operators over HTTPS (`https`), late and sparingly.
 //!
 //! hickory is imported by `resolver` and `wire` alone.
 
 mod address;
 mod authority;
+mod barrier;
+mod checker;
 mod delegation;
 mod exchange;
+mod front;
+mod https;
 mod lookup;
+mod operator;
 mod pace;
+mod questions;
+mod quorum;
 mod recursive;
 mod resolver;
 mod round;
 mod sockets;
+mod tempo;
 mod verdict;
 mod wire;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 pub use self::recursive::{RecursiveServer, RecursiveServerError};
-pub use self::resolver::ResolverError;
+pub use self::resolver::{ResolverError, Roots};
 
-use self::authority::Wait;
+use self::checker::{Checker, Judges, Times};
 use self::delegation::Delegations;
-use self::exchange::Exchange;
-use self::lookup::Lookup;
-use self::resolver::Resolvers;
-use self::round::{Quiet, Subject, quiet};
+use self::operator::operators;
+use self::resolver::{HttpsResolvers, Resolvers};
 use self::sockets::Sockets;
 use crate::deadline::Deadline;
-use crate::solver::error::{Cause, Error};
+use crate::metrics::Metrics;
+use crate::solver::error::Error;
 use crate::solver::port::{Propagation, Sighting, Watch};
 
 /// What is believed before success is claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
+    /// The authority, in two rounds; resolvers of two operators over HTTPS where port 53 is blocked or intercepted.
+    Auto,
     /// The authority, in two rounds.
     Authority,
+    /// Resolvers of two operators over HTTPS.
+    Doh,
     /// Nothing: no packet is sent and nothing is known.
     Off,
 }
@@ -65,44 +77,52 @@ pub struct Settings {
     /// `--dns01-recursive-nameservers`: who is asked for delegations first; empty is the system's resolvers.
     pub recursive_servers: Vec<RecursiveServer>,
     /// `--dns01-recursive-nameservers-only`: the system's resolvers are not asked when those given fail. Unlike
-    /// cert-manager's it never makes them judge the challenge: only the authority does.
+    /// cert-manager's it never makes them judge the challenge.
     pub recursive_servers_only: bool,
+    /// `--propagation-doh-servers`: who is asked over HTTPS, but for the operators of `recursive_servers`.
+    pub doh_servers: Vec<RecursiveServer>,
     /// For DNS over HTTPS: the roots that the operator trusts.
-    pub tls: rustls::ClientConfig,
+    pub roots: Arc<Roots>,
 }
 
-/// Checks by asking the authority.
+/// Checks by asking.
 #[derive(Debug)]
 pub struct LiveCheck {
     /// `None` if it is off.
-    checker: Option<Checker<Resolvers, Sockets>>,
+    checker: Option<Checker<Resolvers, Sockets, HttpsResolvers>>,
 }
 
 impl LiveCheck {
     /// Reads the system's resolvers, if they may be needed. Sends nothing.
-    pub fn new(settings: Settings) -> Result<Self, ResolverError> {
-        let checker = match settings.check {
-            Check::Off => None,
-            Check::Authority => {
-                let resolvers = Resolvers::new(
-                    settings.recursive_servers,
-                    settings.recursive_servers_only,
-                    settings.tls,
-                )?;
-                Some(Checker {
-                    delegations: Delegations::new(
-                        resolvers,
-                        settings.authority_port,
-                        settings.allow_private_name_servers,
-                    ),
-                    exchange: Sockets::new(),
-                    quiet: quiet(),
-                    timeout: settings.timeout,
-                    settle: settings.settle,
-                })
+    pub fn new(settings: Settings, metrics: Arc<Metrics>) -> Result<Self, ResolverError> {
+        let operators = operators(&settings.doh_servers, &settings.recursive_servers);
+        let is_enough = operators.len() >= quorum::ENOUGH;
+        let judges = match settings.check {
+            Check::Off => return Ok(Self { checker: None }),
+            Check::Authority => Judges::Authority,
+            Check::Auto if is_enough => Judges::Both,
+            Check::Auto => {
+                tracing::warn!(
+                    "too few operators are left in --propagation-doh-servers; only the authority is asked"
+                );
+                Judges::Authority
             }
+            Check::Doh if is_enough => Judges::Https,
+            Check::Doh => return Err(ResolverError::TooFew),
         };
-        Ok(Self { checker })
+        let https = HttpsResolvers::new(operators, &settings.roots, Arc::clone(&metrics));
+        let resolvers =
+            Resolvers::new(settings.recursive_servers, settings.recursive_servers_only, settings.roots)?;
+        let sockets = Arc::new(Sockets::new(Arc::clone(&metrics)));
+        let delegations = Delegations::new(
+            resolvers,
+            Arc::clone(&sockets),
+            settings.authority_port,
+            settings.allow_private_name_servers,
+        );
+        let times = Times { timeout: settings.timeout, settle: settings.settle };
+        let checker = Checker::new(judges, times, delegations, sockets, https, metrics);
+        Ok(Self { checker: Some(checker) })
     }
 }
 
@@ -112,60 +132,6 @@ impl Propagation for LiveCheck {
             Some(checker) => checker.confirm(watch, deadline).await.map(Some),
             None => Ok(None),
         }
-    }
-}
-
-/// The check, over whatever answers.
-#[derive(Debug)]
-struct Checker<L, E> {
-    delegations: Delegations<L>,
-    exchange: E,
-    quiet: Quiet,
-    timeout: Duration,
-    settle: Duration,
-}
-
-impl<L: Lookup, E: Exchange> Checker<L, E> {
-    async fn confirm(&self, watch: Watch<'_>, deadline: Deadline) -> Result<Sighting, Error> {
-        if deadline.is_over() {
-            return Err(Cause::OutOfTime.into());
-        }
-        let begun = Instant::now();
-        let (zone, fqdn) = (&watch.zone.name, watch.fqdn);
-        let result = self.look(&watch, deadline.at_most(self.timeout)).await;
-        let took = begun.elapsed().as_millis();
-        match &result {
-            Ok(sighting) => {
-                let live = sighting.since.saturating_duration_since(begun).as_millis();
-                let others = sighting.others.len();
-                tracing::info!(%zone, %fqdn, live_ms = live, took_ms = took, others, "live at every name server");
-            }
-            Err(error) => {
-                // Whatever it was, the delegation may have been part of it.
-                self.delegations.forget(zone);
-                let (code, detail) = (error.cause().code(), error.detail());
-                tracing::info!(%zone, %fqdn, code, detail, took_ms = took, "not confirmed at the authority");
-            }
-        }
-        result
-    }
-
-    async fn look(&self, watch: &Watch<'_>, deadline: Deadline) -> Result<Sighting, Error> {
-        let zone = &watch.zone.name;
-        let delegation =
-            deadline.run(self.delegations.find(zone, &self.exchange)).await.map_err(|_| {
-                Error::new(Cause::DelegationUnknown(zone.clone()), "the resolvers did not answer in time")
-            })??;
-        let wait = Wait {
-            exchange: &self.exchange,
-            quiet: &self.quiet,
-            subject: Subject { delegation: &delegation, zone, fqdn: watch.fqdn, values: watch.values },
-            seen: watch.seen,
-            settle: self.settle,
-            elsewhere: delegation.is_elsewhere(&watch.zone.name_servers),
-            deadline,
-        };
-        wait.run().await
     }
 }
 

@@ -18,7 +18,7 @@ use crate::cluster::follow::Pauses;
 use crate::cluster::secret::ClusterCredentials;
 use crate::health::Health;
 use crate::metrics::Metrics;
-use crate::propagation::{self, Check, LiveCheck, RecursiveServer};
+use crate::propagation::{self, Check, LiveCheck, Roots};
 use crate::solver::mark::{Owner, OwnerId};
 use crate::solver::{Parts, Solver};
 
@@ -40,7 +40,7 @@ pub(super) fn solver(
     background.start("challenges", challenge_watch.run(background.stop.clone()));
     let solver = Arc::new(Solver::new(Parts {
         records: Cloudflare::new(&cloudflare, Arc::clone(&metrics))?,
-        propagation: propagation(settings)?,
+        propagation: propagation(settings, Arc::clone(&metrics))?,
         credentials: ClusterCredentials::new(clients.api.clone(), settings.api_token_file.clone()),
         challenges,
         owner: owner(settings, front_proxy, background),
@@ -52,12 +52,14 @@ pub(super) fn solver(
     Ok(solver)
 }
 
-fn propagation(settings: &Settings) -> anyhow::Result<LiveCheck> {
+fn propagation(settings: &Settings, metrics: Arc<Metrics>) -> anyhow::Result<LiveCheck> {
     let check = match settings.propagation_check {
+        PropagationCheck::Auto => Check::Auto,
         PropagationCheck::Authority => Check::Authority,
+        PropagationCheck::Doh => Check::Doh,
         PropagationCheck::Off => Check::Off,
     };
-    LiveCheck::new(propagation::Settings {
+    let settings = propagation::Settings {
         check,
         timeout: settings.propagation_timeout,
         settle: settings.propagation_settle,
@@ -65,20 +67,13 @@ fn propagation(settings: &Settings) -> anyhow::Result<LiveCheck> {
         allow_private_name_servers: settings.allow_private_nameservers,
         recursive_servers: settings.dns01_recursive_nameservers.clone(),
         recursive_servers_only: settings.dns01_recursive_nameservers_only,
-        tls: https_roots(&settings.dns01_recursive_nameservers)?,
-    })
-    .context("--dns01-recursive-nameservers")
-}
-
-/// The system's roots where a resolver is asked over HTTPS; they take a megabyte, so none otherwise.
-fn https_roots(servers: &[RecursiveServer]) -> anyhow::Result<rustls::ClientConfig> {
-    let config = rustls::ClientConfig::builder();
-    let is_https = |server: &RecursiveServer| server.is_https();
-    if !servers.iter().any(is_https) {
-        return Ok(config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
-    }
-    let config = config.with_platform_verifier().context("the system's CA certificates can't be loaded")?;
-    Ok(config.with_no_client_auth())
+        doh_servers: settings.propagation_doh_servers.clone(),
+        roots: Arc::new(Roots::new(|| {
+            let config = rustls::ClientConfig::builder().with_platform_verifier()?;
+            Ok(config.with_no_client_auth())
+        })),
+    };
+    LiveCheck::new(settings, metrics).context("the propagation check can't be set up")
 }
 
 /// The operator's id, or one that follows from the `ConfigMap` that every cluster has once.

@@ -48,8 +48,13 @@ pub struct Solver {
         value_parser = boolean)]
     pub dns01_recursive_nameservers_only: bool,
     /// What must have the record before Present succeeds; "off" claims the write alone.
-    #[arg(long, env = "PROPAGATION_CHECK", value_enum, default_value_t = PropagationCheck::Authority)]
+    #[arg(long, env = "PROPAGATION_CHECK", value_enum, default_value_t = PropagationCheck::Auto)]
     pub propagation_check: PropagationCheck,
+    /// Resolvers over HTTPS of at least two operators, asked where the name servers can't be; the operators of
+    /// --dns01-recursive-nameservers are left out.
+    #[arg(long, env = "PROPAGATION_DOH_SERVERS", value_delimiter = ',', value_name = "URL,…",
+        default_values = DOH_SERVERS, value_parser = doh_server)]
+    pub propagation_doh_servers: Vec<RecursiveServer>,
     /// How long to wait for the record to be live.
     #[arg(long, env = "PROPAGATION_TIMEOUT", default_value = "40s", value_parser = duration)]
     pub propagation_timeout: Duration,
@@ -71,10 +76,34 @@ pub struct Solver {
 /// See `--propagation-check`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PropagationCheck {
+    /// Every name server of the zone's delegation; where port 53 is blocked or intercepted, resolvers over HTTPS.
+    Auto,
     /// Every name server of the zone's delegation.
     Authority,
+    /// Resolvers of two operators over HTTPS.
+    Doh,
     /// Nothing is asked.
     Off,
+}
+
+/// By address where their certificates hold it: a cluster whose DNS is broken for names outside can still use them. The
+/// last is the reserve where two of the others are left out.
+const DOH_SERVERS: [&str; 7] = [
+    "https://1.1.1.1/dns-query",
+    "https://[2606:4700:4700::1111]/dns-query",
+    "https://8.8.8.8/dns-query",
+    "https://[2001:4860:4860::8888]/dns-query",
+    "https://9.9.9.9/dns-query",
+    "https://[2620:fe::fe]/dns-query",
+    "https://doh.opendns.com/dns-query",
+];
+
+fn doh_server(text: &str) -> Result<RecursiveServer, String> {
+    match text.parse::<RecursiveServer>() {
+        Ok(server) if server.is_https() => Ok(server),
+        Ok(_) => Err("must be a URL of the form https://host/dns-query".to_owned()),
+        Err(reason) => Err(reason.to_string()),
+    }
 }
 
 /// A DNS-1123 subdomain: it becomes a path segment and part of the APIService's name.

@@ -10,6 +10,7 @@ use super::address::is_public;
 use super::exchange::Exchange;
 use super::lookup::{Family, Found, Lookup, LookupError};
 use crate::expiring::Expiring;
+use crate::flight::Flights;
 use crate::name::Fqdn;
 use crate::solver::error::{Cause, Error};
 
@@ -38,29 +39,43 @@ impl Delegation {
 
 /// Finds delegations, and keeps them for a while. What is public is the same for every credential.
 #[derive(Debug)]
-pub(super) struct Delegations<L> {
-    lookup: L,
-    port: u16,
-    allow_private: bool,
-    known: Expiring<Fqdn, Arc<Delegation>>,
+pub(super) struct Delegations<L, E> {
+    finder: Arc<Finder<L, E>>,
+    known: Arc<Expiring<Fqdn, Arc<Delegation>>>,
+    /// However many wait for a zone's, there is one look-up in the air.
+    flights: Flights<Fqdn, Result<Arc<Delegation>, Error>>,
 }
 
-impl<L: Lookup> Delegations<L> {
-    /// `port` is that of the authorities.
-    pub(super) fn new(lookup: L, port: u16, allow_private: bool) -> Self {
-        Self { lookup, port, allow_private, known: Expiring::new(CAPACITY) }
+/// Looks them up.
+#[derive(Debug)]
+struct Finder<L, E> {
+    lookup: L,
+    exchange: Arc<E>,
+    port: u16,
+    allow_private: bool,
+}
+
+impl<L: Lookup, E: Exchange> Delegations<L, E> {
+    /// `port` is that of the authorities; `exchange` tells where this host has a route.
+    pub(super) fn new(lookup: L, exchange: Arc<E>, port: u16, allow_private: bool) -> Self {
+        let finder = Arc::new(Finder { lookup, exchange, port, allow_private });
+        Self { finder, known: Arc::new(Expiring::new(CAPACITY)), flights: Flights::new() }
     }
 
     /// The delegation of `zone`. An address counts where this host has a route to it.
-    pub(super) async fn find(&self, zone: &Fqdn, exchange: &impl Exchange) -> Result<Arc<Delegation>, Error> {
+    pub(super) async fn find(&self, zone: &Fqdn) -> Result<Arc<Delegation>, Error> {
         if let Some(known) = self.known.get(zone) {
             return Ok(known);
         }
-        let (delegation, ttl) = self.look_up(zone, exchange).await?;
-        let delegation = Arc::new(delegation);
-        tracing::debug!(%zone, ?delegation, ?ttl, "delegation found");
-        self.known.insert(zone.clone(), Arc::clone(&delegation), ttl.clamp(SHORTEST, LONGEST));
-        Ok(delegation)
+        let (finder, known, key) = (Arc::clone(&self.finder), Arc::clone(&self.known), zone.clone());
+        let flight = self.flights.join(zone.clone(), async move {
+            let (delegation, ttl) = finder.look_up(&key).await?;
+            let delegation = Arc::new(delegation);
+            tracing::debug!(zone = %key, ?delegation, ?ttl, "delegation found");
+            known.insert(key, Arc::clone(&delegation), ttl.clamp(SHORTEST, LONGEST));
+            Ok(delegation)
+        });
+        flight.await
     }
 
     /// Looks it up anew next time: what it led to was a failure.
@@ -68,7 +83,14 @@ impl<L: Lookup> Delegations<L> {
         self.known.remove(zone);
     }
 
-    async fn look_up(&self, zone: &Fqdn, exchange: &impl Exchange) -> Result<(Delegation, Duration), Error> {
+    /// How many are kept.
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+}
+
+impl<L: Lookup, E: Exchange> Finder<L, E> {
+    async fn look_up(&self, zone: &Fqdn) -> Result<(Delegation, Duration), Error> {
         let unknown = |detail: &str| Error::new(Cause::DelegationUnknown(zone.clone()), detail);
         let found = self.lookup.name_servers(zone).await;
         let found = found.map_err(|error| unknown(&format!("NS {zone}: {error}")))?;
@@ -98,7 +120,7 @@ impl<L: Lookup> Delegations<L> {
             }
             let port = self.port;
             let addresses_there = addresses.records.iter().map(|ip| SocketAddr::new(*ip, port));
-            let routed: Vec<_> = addresses_there.filter(|a| exchange.has_route(*a)).collect();
+            let routed: Vec<_> = addresses_there.filter(|a| self.exchange.has_route(*a)).collect();
             if routed.is_empty() {
                 let found = &addresses.records;
                 tracing::warn!(%zone, name_server = %name, ?found, "no address to ask it at");

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::name::Fqdn;
 
@@ -65,15 +66,21 @@ impl fmt::Display for Rcode {
 }
 
 /// Why there is no answer. None of these is a "no".
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum ExchangeError {
     /// Nothing came in time.
     #[error("no answer in time")]
     Silent,
     /// The network or the host refused.
     #[error("{0}")]
-    Io(#[from] io::Error),
+    Io(Arc<io::Error>),
     /// The answer over TCP was none to our question, or cut off.
     #[error("an answer that is none to the question")]
     Garbled,
+}
+
+impl From<io::Error> for ExchangeError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(Arc::new(error))
+    }
 }

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::barrier::ELSEWHERE;
 use super::delegation::{Delegation, NameServer};
 use super::exchange::{Answer, Exchange, ExchangeError, Rcode};
+use super::https::{Https, HttpsError, Told};
 use super::lookup::{Family, Found, Lookup, LookupError};
 use crate::challenge::TxtValue;
 use crate::name::Fqdn;
@@ -70,6 +72,27 @@ impl Authorities {
         let own = asked.iter().filter(|(_, address, _)| *address == server);
         own.map(|(at, ..)| *at).collect()
     }
+
+    /// When anybody was asked for the challenge's name, each instant once.
+    pub(super) fn looks(&self) -> Vec<u64> {
+        let asked = self.asked.lock().unwrap();
+        let mut looks: Vec<_> =
+            asked.iter().filter(|(_, _, name)| *name == fqdn(NAME)).map(|(at, ..)| *at).collect();
+        looks.dedup();
+        looks
+    }
+
+    /// How many questions were put.
+    pub(super) fn count(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+
+    /// How many questions an address got in the second that brought it most.
+    pub(super) fn busiest_second(&self, server: &str) -> usize {
+        let asked = self.asked(server);
+        let within = |from: u64| asked.iter().filter(|at| (from..from + 1000).contains(*at)).count();
+        asked.iter().map(|at| within(*at)).max().unwrap_or_default()
+    }
 }
 
 impl Exchange for Authorities {
@@ -77,6 +100,9 @@ impl Exchange for Authorities {
         let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap();
         self.asked.lock().unwrap().push((now, server, name.clone()));
         let script = self.scripts.get(&(server, name.clone()));
+        if script.is_none() && *name == fqdn(ELSEWHERE) {
+            return Ok(rcode(Rcode::Refused).unwrap());
+        }
         let script = script.unwrap_or_else(|| panic!("{server} was not to be asked for {name}"));
         let (_, took, answer) = script
             .iter()
@@ -132,6 +158,66 @@ pub(super) fn delegation() -> Delegation {
             server("ada.ns.cloudflare.com", &[ADA_4, ADA_6]),
             server("bob.ns.cloudflare.com", &[BOB_4]),
         ],
+    }
+}
+
+/// What an operator says of the challenge's name from an instant on: milliseconds after the begin, how long it takes, and
+/// the values with their time to live; `None` is silence.
+pub(super) type Tells = (u64, u64, Option<(&'static [&'static str], u64)>);
+
+/// Operators of resolvers over HTTPS.
+#[derive(Debug, Clone)]
+pub(super) struct Operators {
+    begun: Instant,
+    names: Vec<String>,
+    scripts: Vec<Vec<Tells>>,
+    has_roots: bool,
+    /// Milliseconds, operator.
+    asked: Arc<Mutex<Vec<(u64, usize)>>>,
+}
+
+impl Operators {
+    pub(super) fn new(scripts: &[&[Tells]]) -> Self {
+        Self {
+            begun: Instant::now(),
+            names: (0..scripts.len()).map(|n| format!("operator {n}")).collect(),
+            scripts: scripts.iter().map(|script| script.to_vec()).collect(),
+            has_roots: true,
+            asked: Arc::default(),
+        }
+    }
+
+    pub(super) fn without_roots(mut self) -> Self {
+        self.has_roots = false;
+        self
+    }
+
+    /// Milliseconds and operator of each question.
+    pub(super) fn asked(&self) -> Vec<(u64, usize)> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl Https for Operators {
+    fn operators(&self) -> &[String] {
+        &self.names
+    }
+
+    async fn ask(&self, operator: usize, name: &Fqdn) -> Result<Told, HttpsError> {
+        assert_eq!(*name, fqdn(NAME));
+        if !self.has_roots {
+            return Err(HttpsError::Roots("none".to_owned()));
+        }
+        let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap();
+        self.asked.lock().unwrap().push((now, operator));
+        let script = self.scripts[operator].iter();
+        let told = script.rev().find(|(from, ..)| *from <= now);
+        let (_, took, told) =
+            told.unwrap_or_else(|| panic!("operator {operator} was not to be asked at {now} ms"));
+        tokio::time::sleep(Duration::from_millis(*took)).await;
+        let (values, ttl) = told.ok_or_else(|| HttpsError::Failed("silent".to_owned()))?;
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        Ok(Told { values, ttl: Duration::from_secs(ttl) })
     }
 }
 

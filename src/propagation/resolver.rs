@@ -1,22 +1,27 @@
 //! The lookups by recursive resolvers, over UDP, TCP or HTTPS.
 
+mod https;
+mod pool;
+mod roots;
+
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{
-    ConnectionConfig, NameServerConfig, ProtocolConfig, ResolveHosts, ResolverConfig,
-};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::lookup::Lookup as Answer;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
-use hickory_resolver::{ResolverBuilder, lookup::Lookup as Answer};
 
+pub(super) use self::https::HttpsResolvers;
+pub use self::roots::Roots;
+pub(super) use self::roots::nobody;
+
+use self::pool::{Pool, make};
 use super::lookup::{Family, Found, Lookup, LookupError};
 use super::recursive::RecursiveServer;
-use crate::expiring::Expiring;
 use crate::name::Fqdn;
 
 /// Why the resolvers can't be set up.
@@ -25,15 +30,21 @@ pub enum ResolverError {
     /// No server is given, and the system's are unknown.
     #[error("the system's name servers can't be read; give some in --dns01-recursive-nameservers")]
     System(#[source] NetError),
+    /// A server over HTTPS is given, and there is nobody to trust.
+    #[error("the system's CA certificates can't be loaded, which resolvers over HTTPS need")]
+    Roots(#[source] rustls::Error),
+    /// Fewer than two operators are left to be asked over HTTPS.
+    #[error(
+        "--propagation-check=doh needs resolvers of two operators in --propagation-doh-servers that are not in \
+         --dns01-recursive-nameservers"
+    )]
+    TooFew,
 }
 
 /// The recursive resolvers: those given, then the system's.
 pub(super) struct Resolvers {
-    given: Vec<RecursiveServer>,
-    /// Made when first used and again after a while, because a server may be given by its name.
-    made: Expiring<(), TokioResolver>,
+    given: Pool,
     system: Option<TokioResolver>,
-    tls: rustls::ClientConfig,
 }
 
 impl Resolvers {
@@ -41,12 +52,16 @@ impl Resolvers {
     pub(super) fn new(
         given: Vec<RecursiveServer>,
         only: bool,
-        tls: rustls::ClientConfig,
+        roots: Arc<Roots>,
     ) -> Result<Self, ResolverError> {
+        if given.iter().any(RecursiveServer::is_https) {
+            roots.get().map_err(ResolverError::Roots)?;
+        }
         let system = if only && !given.is_empty() {
             None
         } else {
-            let made = TokioResolver::builder_tokio().and_then(|builder| make(builder, &tls));
+            let tls = nobody().map_err(ResolverError::Roots)?;
+            let made = TokioResolver::builder_tokio().and_then(|builder| make(builder, tls));
             match made {
                 Ok(resolver) => Some(resolver),
                 Err(error) if given.is_empty() => return Err(ResolverError::System(error)),
@@ -56,7 +71,7 @@ impl Resolvers {
                 }
             }
         };
-        Ok(Self { given, made: Expiring::new(1), system, tls })
+        Ok(Self { given: Pool::new(given, roots), system })
     }
 
     /// Asks those given, and the system's if that fails. "No such name" is an answer, not a failure.
@@ -64,10 +79,10 @@ impl Resolvers {
         // With its final dot, or the system's search list would be tried.
         let name = Name::from_ascii(format!("{name}.")).map_err(failed)?;
         let mut failure = None;
-        if !self.given.is_empty() {
-            let answer = match self.given().await {
+        if !self.given.servers.is_empty() {
+            let answer = match self.given.get().await {
                 Ok(resolver) => records(resolver.lookup(name.clone(), kind).await),
-                Err(error) => Err(error),
+                Err(error) => Err(failed(error)),
             };
             match answer {
                 Ok(records) => return Ok(records),
@@ -84,31 +99,6 @@ impl Resolvers {
             }
         }
         Err(failure.unwrap_or_else(|| failed("there is no resolver")))
-    }
-
-    async fn given(&self) -> Result<TokioResolver, LookupError> {
-        if let Some(resolver) = self.made.get(&()) {
-            return Ok(resolver);
-        }
-        let mut servers = Vec::new();
-        let mut failure = None;
-        for server in &self.given {
-            match tokio::net::lookup_host((server.host.as_str(), server.port)).await {
-                Ok(addresses) => servers.extend(addresses.map(|address| config(address.ip(), server))),
-                Err(error) => {
-                    tracing::warn!(%server, %error, "the address of a recursive name server can't be found");
-                    failure = Some(failed(error));
-                }
-            }
-        }
-        if let (true, Some(failure)) = (servers.is_empty(), failure) {
-            return Err(failure);
-        }
-        let config = ResolverConfig::from_name_servers(servers);
-        let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        let resolver = make(builder, &self.tls).map_err(failed)?;
-        self.made.insert((), resolver.clone(), KEPT);
-        Ok(resolver)
     }
 }
 
@@ -140,40 +130,10 @@ impl Lookup for Resolvers {
 impl fmt::Debug for Resolvers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resolvers")
-            .field("given", &self.given)
+            .field("given", &self.given.servers)
             .field("system", &self.system.is_some())
             .finish_non_exhaustive()
     }
-}
-
-fn make(
-    mut builder: ResolverBuilder<TokioRuntimeProvider>,
-    tls: &rustls::ClientConfig,
-) -> Result<TokioResolver, NetError> {
-    let options = builder.options_mut();
-    // Delegations are kept by us, on tokio's clock.
-    options.cache_size = 0;
-    options.use_hosts_file = ResolveHosts::Never;
-    options.timeout = PATIENCE;
-    options.attempts = RETRIES;
-    // Always handed over: hickory's own would want root certificates of a kind that an empty image has not.
-    builder.with_tls_config(tls.clone()).build()
-}
-
-fn config(address: IpAddr, server: &RecursiveServer) -> NameServerConfig {
-    let protocols = match &server.path {
-        Some(path) => vec![ProtocolConfig::Https {
-            server_name: server.host.as_str().into(),
-            path: path.as_str().into(),
-        }],
-        None => vec![ProtocolConfig::Udp, ProtocolConfig::Tcp],
-    };
-    let connections = protocols.into_iter().map(|protocol| {
-        let mut connection = ConnectionConfig::new(protocol);
-        connection.port = server.port;
-        connection
-    });
-    NameServerConfig::new(address, true, connections.collect())
 }
 
 fn records(answer: Result<Answer, NetError>) -> Result<Vec<Record>, LookupError> {
@@ -199,12 +159,6 @@ fn found<'a, T>(records: impl Iterator<Item = &'a Record>, read: impl Fn(&RData)
 fn failed(error: impl fmt::Display) -> LookupError {
     LookupError(error.to_string())
 }
-
-/// For one try.
-const PATIENCE: Duration = Duration::from_secs(2);
-const RETRIES: usize = 1;
-/// How long the addresses of resolvers that are given by name are kept.
-const KEPT: Duration = Duration::from_mins(10);
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! A round: every address of a delegation is asked at once.
+//! A round: every address of a delegation is asked at once. And a pilot: one is asked on behalf of all.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,19 +8,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::delegation::Delegation;
 use super::exchange::Exchange;
+use super::questions::Questions;
 use super::verdict::{Look, Outcome, Round};
 use crate::challenge::TxtValue;
-use crate::expiring::Expiring;
 use crate::name::Fqdn;
-
-/// Addresses that did not answer a while ago. A round does not wait for them where their name server is heard at
-/// another address: with IPv6 routed into nowhere each round would take seconds.
-pub(super) type Quiet = Expiring<SocketAddr, ()>;
-
-/// None yet.
-pub(super) fn quiet() -> Quiet {
-    Expiring::new(QUIET_CAPACITY)
-}
 
 /// What is asked, and of whom.
 #[derive(Debug, Clone, Copy)]
@@ -31,54 +22,93 @@ pub(super) struct Subject<'a> {
     pub(super) values: &'a [TxtValue],
 }
 
-/// Asks everybody, and ends at `until` at the latest.
+/// When questions may have been put.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    /// Not before.
+    pub(super) since: Instant,
+    /// An end of all waiting.
+    pub(super) until: Instant,
+}
+
+impl<'a> Subject<'a> {
+    /// A round of which nothing is known yet.
+    pub(super) fn blank(self) -> Round<'a> {
+        let servers = self.delegation.servers.iter().enumerate();
+        let looks = servers
+            .flat_map(|(n, server)| server.addresses.iter().map(move |address| (n, *address)))
+            .map(|(server, address)| Look {
+                server,
+                address,
+                outcome: Outcome::Silent("not waited for".to_owned()),
+            })
+            .collect();
+        Round { delegation: self.delegation, looks, whole: false }
+    }
+
+    async fn ask(&self, questions: &Questions<impl Exchange>, server: SocketAddr, since: Instant) -> Outcome {
+        let asked = Instant::now();
+        let outcome = match questions.ask(server, self.fqdn, since).await {
+            Ok(answer) => Outcome::of(&answer, self.zone, self.fqdn, self.values),
+            Err(error) => Outcome::Silent(error.to_string()),
+        };
+        tracing::debug!(fqdn = %self.fqdn, %server, %outcome, took = ?asked.elapsed(), "authority asked");
+        outcome
+    }
+}
+
+/// Asks one address; `None` if it takes its time: then it is better to ask everybody.
+pub(super) async fn ask_pilot(
+    questions: &Questions<impl Exchange>,
+    subject: Subject<'_>,
+    server: SocketAddr,
+    span: Span,
+) -> Option<Outcome> {
+    let until = span.until.min(Instant::now() + PILOT_PATIENCE);
+    timeout_at(until, subject.ask(questions, server, span.since)).await.ok()
+}
+
+/// Asks everybody but a pilot whose answer of the same turn is `known` already.
 pub(super) async fn ask_all<'a>(
-    exchange: &impl Exchange,
-    quiet: &Quiet,
+    questions: &Questions<impl Exchange>,
     subject: Subject<'a>,
-    until: Instant,
+    known: Option<(usize, Outcome)>,
+    span: Span,
 ) -> Round<'a> {
-    let mut looks = blank(subject.delegation);
-    let may_be_passed: Vec<bool> = looks.iter().map(|l| quiet.get(&l.address).is_some()).collect();
+    let Round { delegation, mut looks, .. } = subject.blank();
+    let mut done = vec![false; looks.len()];
+    if let Some((n, outcome)) = known
+        && let (Some(look), Some(done)) = (looks.get_mut(n), done.get_mut(n))
+    {
+        look.outcome = outcome;
+        *done = true;
+    }
+    let may_be_passed: Vec<bool> = looks.iter().map(|look| questions.is_quiet(look.address)).collect();
     let mut open: FuturesUnordered<_> = looks
         .iter()
         .map(|look| look.address)
         .enumerate()
-        .map(|(n, address)| async move {
-            let asked = Instant::now();
-            let outcome = match exchange.ask(address, subject.fqdn).await {
-                Ok(answer) => Outcome::of(&answer, subject.zone, subject.fqdn, subject.values),
-                Err(error) => Outcome::Silent(error.to_string()),
-            };
-            (n, outcome, asked.elapsed())
-        })
+        .filter(|(n, _)| done.get(*n) == Some(&false))
+        .map(|(n, address)| async move { (n, subject.ask(questions, address, span.since).await) })
         .collect();
 
-    let mut done = vec![false; looks.len()];
     let whole = loop {
         if is_enough(&looks, &done, &may_be_passed) {
             break true;
         }
-        let Ok(next) = timeout_at(until, open.next()).await else {
+        let Ok(next) = timeout_at(span.until, open.next()).await else {
             break false;
         };
-        let Some((n, outcome, took)) = next else {
+        let Some((n, outcome)) = next else {
             break true;
         };
-        let (Some(look), Some(done)) = (looks.get_mut(n), done.get_mut(n)) else {
-            continue;
-        };
-        tracing::debug!(fqdn = %subject.fqdn, server = %look.address, %outcome, ?took, "authority asked");
-        if matches!(outcome, Outcome::Silent(_)) {
-            quiet.insert(look.address, (), QUIET_FOR);
-        } else {
-            quiet.remove(&look.address);
+        if let (Some(look), Some(done)) = (looks.get_mut(n), done.get_mut(n)) {
+            look.outcome = outcome;
+            *done = true;
         }
-        look.outcome = outcome;
-        *done = true;
     };
     drop(open);
-    Round { delegation: subject.delegation, looks, whole }
+    Round { delegation, looks, whole }
 }
 
 /// Whether those who are still awaited may be passed over: each was quiet before, and its name server has been heard.
@@ -91,17 +121,5 @@ fn is_enough(looks: &[Look], done: &[bool], may_be_passed: &[bool]) -> bool {
     awaited.all(|(look, (_, passable))| *passable && heard(look.server))
 }
 
-fn blank(delegation: &Delegation) -> Vec<Look> {
-    let servers = delegation.servers.iter().enumerate();
-    servers
-        .flat_map(|(n, server)| server.addresses.iter().map(move |address| (n, *address)))
-        .map(|(server, address)| Look {
-            server,
-            address,
-            outcome: Outcome::Silent("not waited for".to_owned()),
-        })
-        .collect()
-}
-
-const QUIET_FOR: Duration = Duration::from_mins(10);
-const QUIET_CAPACITY: usize = 1024;
+/// Far more than an anycast address needs.
+const PILOT_PATIENCE: Duration = Duration::from_millis(500);

@@ -24,8 +24,10 @@ pub(super) enum Outcome {
     Refused,
     /// It failed.
     Failed(Rcode),
-    /// A resolver, a forwarder or a lame server: it knows from hearsay at best.
+    /// A lame server, or somebody in between: it knows from hearsay at best.
     NotAuthoritative,
+    /// It offers recursion: a resolver in between, whatever it claims.
+    Resolver,
     /// Nothing was heard of it, which is not "no".
     Silent(String),
 }
@@ -35,7 +37,7 @@ impl Outcome {
     pub(super) fn of(answer: &Answer, zone: &Fqdn, fqdn: &Fqdn, values: &[TxtValue]) -> Self {
         // Cloudflare's servers offer no recursion: who does is in between, even if it claims authority.
         if answer.recursion_available {
-            return Self::NotAuthoritative;
+            return Self::Resolver;
         }
         match answer.rcode {
             Rcode::Refused => return Self::Refused,
@@ -78,6 +80,7 @@ impl fmt::Display for Outcome {
             Self::Refused => f.write_str("refuses"),
             Self::Failed(rcode) => write!(f, "fails with {rcode}"),
             Self::NotAuthoritative => f.write_str("does not answer as an authority"),
+            Self::Resolver => f.write_str("answers as a resolver"),
             Self::Silent(why) => write!(f, "is not heard ({why})"),
         }
     }
@@ -151,7 +154,9 @@ impl Round<'_> {
         if heard().all(|outcome| *outcome == Outcome::Refused) {
             return Verdict::Refused;
         }
-        let foreign = |outcome: &Outcome| matches!(outcome, Outcome::Refused | Outcome::NotAuthoritative);
+        let foreign = |outcome: &Outcome| {
+            matches!(outcome, Outcome::Refused | Outcome::NotAuthoritative | Outcome::Resolver)
+        };
         if heard().all(foreign) {
             return Verdict::Foreign;
         }
@@ -177,6 +182,16 @@ impl Round<'_> {
         });
         let others: BTreeSet<_> = others.flatten().cloned().collect();
         others.into_iter().collect()
+    }
+
+    /// Whether a resolver answered in the place of an authority.
+    pub(super) fn has_resolver(&self) -> bool {
+        self.looks.iter().any(|look| look.outcome == Outcome::Resolver)
+    }
+
+    /// An address that was heard.
+    pub(super) fn heard_at(&self) -> Option<SocketAddr> {
+        self.heard().next().map(|look| look.address)
     }
 
     /// Where the CNAME was seen.

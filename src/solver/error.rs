@@ -13,7 +13,7 @@ use crate::name::Fqdn;
 use crate::secret::SecretError;
 
 /// A failure: its cause, for everybody, and what else is known, for the log.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Error {
     cause: Cause,
     detail: Option<String>,
@@ -151,6 +151,18 @@ pub enum Cause {
     PrivateNameServer(Fqdn),
     #[error("the delegation of zone {0} could not be looked up")]
     DelegationUnknown(Fqdn),
+    #[error(
+        "something between the webhook and the name servers of zone {0} answers on port 53 in their place"
+    )]
+    Intercepted(Fqdn),
+    #[error("no resolver over HTTPS could be reached for zone {zone}, and {why}")]
+    HttpsUnreachable { zone: Fqdn, why: &'static str },
+    #[error(
+        "resolvers of fewer than two operators have the record at {fqdn} yet; they are asked because {why}"
+    )]
+    Unconfirmed { fqdn: Fqdn, why: &'static str },
+    #[error("the system has no CA certificates by which resolvers over HTTPS could be trusted")]
+    NoRoots,
     #[error("resolvers may still hold an earlier answer for {0} without this value")]
     HeldBack(Fqdn),
 
@@ -210,13 +222,18 @@ impl Cause {
 
             Self::NotLive(_) => ("CFW-401", Retry, "It is tried again, the record stays; if it stays so, see the log for the name servers that lack it."),
             Self::NotDelegated(_) => ("CFW-402", Configuration, "Set the name servers that Cloudflare assigned to the zone at the registrar, or set --dns01-recursive-nameservers if the cluster's resolver serves a zone of its own by this name."),
-            Self::Unreachable(_) => ("CFW-403", Retry, "Allow the webhook to reach port 53 over UDP and TCP, or set --propagation-check=off and keep cert-manager's own check."),
+            Self::Unreachable(_) => ("CFW-403", Retry, "Allow the webhook to reach port 53 over UDP and TCP, or set --propagation-check=auto or doh, or off to keep cert-manager's own check."),
             Self::RefusedEverywhere(_) => ("CFW-404", Configuration, "Check that the zone still exists in the account whose name servers the domain is delegated to."),
             Self::CnameInTheWay(_) => ("CFW-405", Configuration, "Remove the CNAME, or set cnameStrategy: Follow in the issuer so that its target is used."),
             Self::DelegationInTheWay(_) => ("CFW-406", Configuration, "Remove the NS records at or above this name, or use a zone for the delegated part."),
             Self::PrivateNameServer(_) => ("CFW-407", Configuration, "Set --dns01-recursive-nameservers to public resolvers, or --allow-private-nameservers if this is meant."),
             Self::DelegationUnknown(_) => ("CFW-408", Retry, "Check that the webhook can reach its resolvers; see --dns01-recursive-nameservers."),
             Self::HeldBack(_) => ("CFW-409", Retry, "It is tried again, the record stays; allow the webhook to watch Challenges to avoid this wait."),
+
+            Self::Intercepted(_) => ("CFW-410", Configuration, "Let the webhook reach port 53 of the Internet over UDP and TCP without a redirect, or set --propagation-check=auto or doh."),
+            Self::HttpsUnreachable { .. } => ("CFW-411", Retry, "Allow the webhook to reach port 53 over UDP and TCP, or the resolvers of --propagation-doh-servers on port 443; or set --propagation-check=off and keep cert-manager's own check."),
+            Self::Unconfirmed { .. } => ("CFW-412", Retry, "It is tried again, the record stays; allow the webhook to reach port 53 over UDP and TCP, which is quicker and surer."),
+            Self::NoRoots => ("CFW-413", Configuration, "Put the system's CA certificates into the image, or allow the webhook to reach port 53 over UDP and TCP and set --propagation-check=authority."),
 
             Self::OutOfTime => ("CFW-501", Retry, "It is tried again."),
             Self::NotReady => ("CFW-502", Retry, "It is tried again."),
@@ -329,6 +346,10 @@ mod tests {
             Cause::PrivateNameServer(zone()),
             Cause::DelegationUnknown(zone()),
             Cause::HeldBack(fqdn()),
+            Cause::Intercepted(zone()),
+            Cause::HttpsUnreachable { zone: zone(), why: "port 53 is blocked" },
+            Cause::Unconfirmed { fqdn: fqdn(), why: "port 53 is blocked" },
+            Cause::NoRoots,
             Cause::OutOfTime,
             Cause::NotReady,
             Cause::Internal,

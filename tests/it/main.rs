@@ -4,3 +4,4 @@ mod attack;
 mod binary;
 mod cluster;
 mod edge;
+mod propagation;

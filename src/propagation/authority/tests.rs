@@ -1,10 +1,15 @@
+use std::sync::Arc;
+
 use super::super::fake::{
     ADA_4, ADA_6, ALL, Authorities, BOB_4, NAME, ZONE, cname, delegation, fqdn, has, hearsay, lacks, rcode,
     referral, values,
 };
-use super::super::round::quiet;
 use super::*;
-use crate::propagation::exchange::Rcode;
+use crate::name::Fqdn;
+use crate::propagation::barrier::ELSEWHERE;
+use crate::propagation::exchange::{Answer, Rcode};
+use crate::propagation::front::Fronts;
+use crate::solver::error::Cause;
 
 const V: &[&str] = &["v"];
 
@@ -33,11 +38,15 @@ async fn it_looks_early_and_ever_less_often() {
     let error = run(&fake, Ask::default()).await.unwrap_err();
     assert_eq!(error.cause(), &Cause::NotLive(fqdn(NAME)));
     assert!(error.detail().unwrap().contains("bob.ns.cloudflare.com"));
-    let asked = fake.asked(BOB_4);
-    assert_eq!(asked[..5], [0, 100, 200, 300, 400]);
-    assert!(asked.windows(2).all(|pair| pair[1] - pair[0] <= 1001));
-    assert!(asked.len() < 65, "{} in 40 s", asked.len());
-    assert!(*asked.last().unwrap() >= 39_000);
+    let looks = fake.looks();
+    assert_eq!(looks[..5], [0, 100, 200, 300, 400]);
+    assert!(looks.windows(2).all(|pair| pair[1] - pair[0] <= 1001));
+    assert!(looks.len() < 65, "{} in 40 s", looks.len());
+    assert!(*looks.last().unwrap() >= 39_000);
+    // Everybody once, and then one after the other.
+    assert!(fake.count() <= looks.len() + 2 + 1, "{}", fake.count());
+    let least = ALL.iter().map(|server| fake.asked(server).len()).min().unwrap();
+    assert!(least >= looks.len() / 3, "each in turn");
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,10 +82,54 @@ async fn hearsay_never_confirms() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_interceptor_of_all_is_nobody_reached() {
+async fn an_interceptor_of_all_is_told() {
     let fake = Authorities::all(&[(0, 0, hearsay(V))]);
     let error = run(&fake, Ask::default()).await.unwrap_err();
-    assert_eq!(error.cause(), &Cause::Unreachable(fqdn(ZONE)));
+    assert_eq!(error.cause(), &Cause::Intercepted(fqdn(ZONE)));
+    let begun = Instant::now();
+    assert!(barred(&fake).await.contains("intercepted"));
+    assert_eq!(begun.elapsed(), Duration::ZERO, "at once where there is another way");
+}
+
+/// Without RA it may be a lame server, with AA even a true one: only the question for another's name tells.
+#[tokio::test(start_paused = true)]
+async fn an_interceptor_in_disguise_is_found_by_a_name_that_is_anothers() {
+    let no_authority = Some(Answer { values: vec!["v".to_owned()], ..Answer::default() });
+    for (says, found_at) in [(no_authority, 0), (lacks(), 5000)] {
+        let fake = Authorities::all(&[(0, 0, says.clone())]);
+        let disguised = ALL.iter().fold(fake.clone(), |fake, server| {
+            fake.say_of(ELSEWHERE, server, &[(0, 0, has(&["v=spf1 -all"]))])
+        });
+        let begun = Instant::now();
+        assert!(barred(&disguised).await.contains("intercepted"));
+        let took = begun.elapsed();
+        assert!((found_at..found_at + 1000).contains(&took.as_millis()), "{took:?}");
+        let error = run(&disguised, Ask::default()).await.unwrap_err();
+        assert_eq!(error.cause(), &Cause::Intercepted(fqdn(ZONE)));
+        // Whoever refuses, or drops the question, is no interceptor.
+        let silent =
+            ALL.iter().fold(fake.clone(), |fake, server| fake.say_of(ELSEWHERE, server, &[(0, 4000, None)]));
+        for genuine in [fake, silent] {
+            let ask = Ask { has_detour: true, ..Ask::default() };
+            let error = run(&genuine, ask).await.unwrap_err();
+            let late =
+                if says == lacks() { Cause::NotLive(fqdn(NAME)) } else { Cause::Unreachable(fqdn(ZONE)) };
+            assert_eq!(error.cause(), &late);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_heard_is_blocked_as_soon_as_all_were_given_their_time() {
+    let fake = Authorities::all(&[(0, 4000, None)]);
+    assert!(barred(&fake).await.contains("blocked"));
+    assert_eq!(Instant::now(), at(&fake, 4000));
+    // One that is heard is enough to go on.
+    let script = [(0, 0, lacks()), (10_000, 0, has(V))];
+    let fake = Authorities::all(&[(0, 4000, None)]).say(BOB_4, &script);
+    let ask = Ask { has_detour: true, ..Ask::default() };
+    let error = run(&fake, ask).await.unwrap_err();
+    assert_eq!(error.cause(), &Cause::NotLive(fqdn(NAME)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,11 +142,11 @@ async fn a_slow_server_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_address_beside_one_that_answers_costs_time_once() {
     let fake = Authorities::all(&[(0, 5, has(V))]).say(ADA_6, &[(0, 4000, None)]);
-    let quiet = quiet();
-    let sighting = run_with(&fake, &quiet, Ask::default()).await.unwrap();
+    let process = Process::new(&fake);
+    let sighting = run_in(&process, Ask::default()).await.unwrap();
     assert_eq!(sighting.since, at(&fake, 4000));
     assert_eq!(Instant::now(), at(&fake, 5005));
-    run_with(&fake, &quiet, Ask::default()).await.unwrap();
+    run_in(&process, Ask::default()).await.unwrap();
     assert_eq!(Instant::now(), at(&fake, 6015));
 }
 
@@ -249,6 +302,14 @@ async fn out_of_time_is_not_live_even_if_it_only_lacks_the_second_look() {
     assert!(error.detail().unwrap().contains("lacks it"), "{error:?}");
 }
 
+async fn barred(fake: &Authorities) -> String {
+    let ask = Ask { has_detour: true, ..Ask::default() };
+    match Process::new(fake).wait(&fqdn(NAME), ask).await {
+        Err(Stop::Barred(barrier, _)) => barrier.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Ask {
     values: &'static [&'static str],
@@ -257,11 +318,21 @@ struct Ask {
     budget: u64,
     seen: Option<Instant>,
     elsewhere: bool,
+    usual: Option<u64>,
+    has_detour: bool,
 }
 
 impl Default for Ask {
     fn default() -> Self {
-        Self { values: V, settle: 1000, budget: 40_000, seen: None, elsewhere: false }
+        Self {
+            values: V,
+            settle: 1000,
+            budget: 40_000,
+            seen: None,
+            elsewhere: false,
+            usual: None,
+            has_detour: false,
+        }
     }
 }
 
@@ -270,24 +341,48 @@ fn at(fake: &Authorities, ms: u64) -> Instant {
     fake.begun() + Duration::from_millis(ms)
 }
 
-async fn run(fake: &Authorities, ask: Ask) -> Result<Sighting, Error> {
-    run_with(fake, &quiet(), ask).await
+/// What the waits of a process share.
+struct Process {
+    questions: Questions<Authorities>,
+    fronts: Fronts,
 }
 
-async fn run_with(fake: &Authorities, quiet: &Quiet, ask: Ask) -> Result<Sighting, Error> {
-    let wait = Wait {
-        exchange: fake,
-        quiet,
-        subject: Subject {
-            delegation: &delegation(),
-            zone: &fqdn(ZONE),
-            fqdn: &fqdn(NAME),
-            values: &values(ask.values),
-        },
-        seen: ask.seen,
-        settle: Duration::from_millis(ask.settle),
-        elsewhere: ask.elsewhere,
-        deadline: Deadline::within(Duration::from_millis(ask.budget)),
-    };
-    wait.run().await
+impl Process {
+    fn new(fake: &Authorities) -> Self {
+        Self { questions: Questions::new(Arc::new(fake.clone())), fronts: Fronts::default() }
+    }
+
+    async fn wait(&self, name: &Fqdn, ask: Ask) -> Result<Live, Stop> {
+        let wait = Wait {
+            questions: &self.questions,
+            subject: Subject {
+                delegation: &delegation(),
+                zone: &fqdn(ZONE),
+                fqdn: name,
+                values: &values(ask.values),
+            },
+            member: &self.fronts.join(&fqdn(ZONE)),
+            usual: ask.usual.map(Duration::from_millis),
+            seen: ask.seen,
+            settle: Duration::from_millis(ask.settle),
+            elsewhere: ask.elsewhere,
+            has_detour: ask.has_detour,
+            deadline: Deadline::within(Duration::from_millis(ask.budget)),
+        };
+        wait.run().await
+    }
 }
+
+async fn run(fake: &Authorities, ask: Ask) -> Result<Sighting, Error> {
+    run_in(&Process::new(fake), ask).await
+}
+
+async fn run_in(process: &Process, ask: Ask) -> Result<Sighting, Error> {
+    match process.wait(&fqdn(NAME), ask).await {
+        Ok(live) => Ok(live.sighting),
+        Err(Stop::Failed(error)) => Err(error),
+        Err(Stop::Barred(barrier, _)) => panic!("{barrier}, and there is no detour"),
+    }
+}
+
+mod many;

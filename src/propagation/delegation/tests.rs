@@ -13,23 +13,40 @@ async fn a_delegation_is_kept_between_thirty_seconds_and_ten_minutes() {
     // The hosts' own time to live is five minutes.
     for (ttl, kept) in [(0, 30), (60, 60), (86400, 300)] {
         let directory = at(ttl);
-        let delegations = Delegations::new(directory.clone(), 53, false);
-        let fake = Authorities::new();
+        let delegations = Delegations::new(directory.clone(), routes(), 53, false);
         let lookups = || {
             let asked = directory.asked();
             asked.iter().filter(|name| *name == ZONE).count()
         };
-        delegations.find(&fqdn(ZONE), &fake).await.unwrap();
+        delegations.find(&fqdn(ZONE)).await.unwrap();
         tokio::time::advance(Duration::from_secs(kept - 1)).await;
-        delegations.find(&fqdn(ZONE), &fake).await.unwrap();
+        delegations.find(&fqdn(ZONE)).await.unwrap();
         assert_eq!(lookups(), 1, "{ttl}");
         tokio::time::advance(Duration::from_secs(1)).await;
-        delegations.find(&fqdn(ZONE), &fake).await.unwrap();
+        delegations.find(&fqdn(ZONE)).await.unwrap();
         assert_eq!(lookups(), 2, "{ttl}");
         delegations.forget(&fqdn(ZONE));
-        delegations.find(&fqdn(ZONE), &fake).await.unwrap();
+        delegations.find(&fqdn(ZONE)).await.unwrap();
         assert_eq!(lookups(), 3, "{ttl}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cold_delegation_is_looked_up_once_however_many_wait() {
+    let directory = Directory::usual().slow(Duration::from_secs(1));
+    let delegations = Delegations::new(directory.clone(), routes(), 53, false);
+    let zone = fqdn(ZONE);
+    let found = join_all((0..60).map(|_| delegations.find(&zone))).await;
+    assert!(found.iter().all(Result::is_ok));
+    assert_eq!(directory.asked().len(), 5, "NS, and two families of two name servers");
+
+    let broken = directory.broken_zone();
+    let delegations = Delegations::new(broken.clone(), routes(), 53, false);
+    let found = join_all((0..60).map(|_| delegations.find(&zone))).await;
+    assert!(found.iter().all(Result::is_err));
+    assert_eq!(broken.asked().len(), 6);
+    delegations.find(&zone).await.unwrap_err();
+    assert_eq!(broken.asked().len(), 7, "a failure is not kept");
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,8 +89,8 @@ async fn a_private_address_is_refused_unless_allowed() {
         let directory = Directory::usual().host("bob.ns.cloudflare.com", v4, v6);
         let error = find(directory.clone()).await.unwrap_err();
         assert_eq!(error.cause(), &Cause::PrivateNameServer(fqdn(ZONE)), "{v4:?} {v6:?}");
-        let allowed = Delegations::new(directory, 53, true);
-        assert!(allowed.find(&fqdn(ZONE), &Authorities::new()).await.is_ok());
+        let allowed = Delegations::new(directory, routes(), 53, true);
+        assert!(allowed.find(&fqdn(ZONE)).await.is_ok());
     }
 }
 
@@ -82,10 +99,11 @@ async fn an_address_without_a_route_is_not_asked() {
     let v6_only = Authorities::new().no_route("108.162.192.1:53").no_route(BOB_4);
     let delegations = Delegations::new(
         Directory::usual().host("bob.ns.cloudflare.com", &["172.64.32.1"], &["2606:4700:50::2"]),
+        Arc::new(v6_only),
         53,
         false,
     );
-    let found = delegations.find(&fqdn(ZONE), &v6_only).await.unwrap();
+    let found = delegations.find(&fqdn(ZONE)).await.unwrap();
     let addresses = found.servers.iter().flat_map(|server| &server.addresses);
     let addresses: Vec<_> = addresses.map(ToString::to_string).collect();
     assert_eq!(addresses, ["[2606:4700:50::1]:53", "[2606:4700:50::2]:53"]);
@@ -93,10 +111,11 @@ async fn an_address_without_a_route_is_not_asked() {
     let v4_only = Authorities::new().no_route("[2606:4700:50::1]:53");
     let delegations = Delegations::new(
         Directory::usual().host("bob.ns.cloudflare.com", &[], &["2606:4700:50::1"]),
+        Arc::new(v4_only),
         53,
         false,
     );
-    let found = delegations.find(&fqdn(ZONE), &v4_only).await.unwrap();
+    let found = delegations.find(&fqdn(ZONE)).await.unwrap();
     assert_eq!(found.servers.len(), 1, "bob can't be asked at all");
 }
 
@@ -135,5 +154,9 @@ fn a_delegation_is_elsewhere_if_it_shares_no_name() {
 }
 
 async fn find(directory: Directory) -> Result<Arc<Delegation>, Error> {
-    Delegations::new(directory, 53, false).find(&fqdn(ZONE), &Authorities::new()).await
+    Delegations::new(directory, routes(), 53, false).find(&fqdn(ZONE)).await
+}
+
+fn routes() -> Arc<Authorities> {
+    Arc::new(Authorities::new())
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use hickory_resolver::proto::op::Message;
+use hickory_resolver::proto::op::{Message, Query};
 use hickory_resolver::proto::rr::rdata::{A, NS};
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,7 @@ async fn name_servers_are_read_and_those_of_others_are_not() {
             reply.add_answer(Record::from_rdata(Name::from_ascii(owner).unwrap(), ttl, ns));
         }
     });
-    let resolvers = Resolvers::new(vec![server], true, nobody()).unwrap();
+    let resolvers = Resolvers::new(vec![server], true, distrust()).unwrap();
     let zone = Fqdn::parse("example.com").unwrap();
     let (found, ()) = tokio::join!(resolvers.name_servers(&zone), serve);
     let found = found.unwrap();
@@ -41,7 +41,7 @@ async fn an_absent_name_is_empty_and_an_error_is_an_error() {
         (ResponseCode::Refused, false),
     ] {
         let (socket, server) = udp().await;
-        let resolvers = Resolvers::new(vec![server], true, nobody()).unwrap();
+        let resolvers = Resolvers::new(vec![server], true, distrust()).unwrap();
         let serve = async {
             loop {
                 answer(&socket, |_, reply| reply.metadata.response_code = code).await;
@@ -60,7 +60,7 @@ async fn the_next_server_is_asked_when_one_is_dead() {
     let (dead, first) = udp().await;
     drop(dead);
     let (socket, second) = udp().await;
-    let resolvers = Resolvers::new(vec![first, second], true, nobody()).unwrap();
+    let resolvers = Resolvers::new(vec![first, second], true, distrust()).unwrap();
     let serve = async {
         loop {
             answer(&socket, |query, reply| {
@@ -80,17 +80,13 @@ async fn the_next_server_is_asked_when_one_is_dead() {
 
 #[tokio::test]
 async fn https_is_asked_at_its_path_and_only_where_its_certificate_is_trusted() {
-    let key = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let https =
-        Server::bind(([127, 0, 0, 1], 0).into(), Some(https_config(&key)), Limits::default()).unwrap();
-    let address = https.local_addr().unwrap();
-    let server: RecursiveServer = format!("https://{address}/custom").parse().unwrap();
-    let serve = serve_https(https);
-
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(key.cert.der().clone()).unwrap();
+    let (https, server, roots) = https();
+    let serve = serve_https(https, |query, reply| {
+        let address = RData::A(A::new(192, 0, 2, 1));
+        reply.add_answer(Record::from_rdata(query.name.clone(), 60, address));
+    });
     let trusting = Resolvers::new(vec![server.clone()], true, tls(roots)).unwrap();
-    let wary = Resolvers::new(vec![server], true, tls(rustls::RootCertStore::empty())).unwrap();
+    let wary = Resolvers::new(vec![server], true, distrust()).unwrap();
     let host = Fqdn::parse("ns.example.net").unwrap();
     let ask = async {
         let found = trusting.addresses(&host, Family::V4).await.unwrap();
@@ -103,14 +99,25 @@ async fn https_is_asked_at_its_path_and_only_where_its_certificate_is_trusted() 
     }
 }
 
-/// DNS over HTTPS at `/custom`; every name has one address.
-async fn serve_https(server: Server) {
-    let answer = |body: axum::body::Bytes| async move {
+/// A server for DNS over HTTPS at `/custom`, and the root to trust.
+pub(super) fn https() -> (Server, RecursiveServer, rustls::RootCertStore) {
+    let key = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let https =
+        Server::bind(([127, 0, 0, 1], 0).into(), Some(https_config(&key)), Limits::default()).unwrap();
+    let server = format!("https://{}/custom", https.local_addr().unwrap()).parse().unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(key.cert.der().clone()).unwrap();
+    (https, server, roots)
+}
+
+/// Answers for ever.
+pub(super) async fn serve_https(server: Server, fill: fn(&Query, &mut Message)) {
+    let answer = move |body: axum::body::Bytes| async move {
         let query = Message::from_vec(&body).unwrap();
         let mut reply = Message::response(query.metadata.id, query.metadata.op_code);
+        reply.metadata.recursion_available = true;
         reply.add_query(query.queries[0].clone());
-        let address = RData::A(A::new(192, 0, 2, 1));
-        reply.add_answer(Record::from_rdata(query.queries[0].name.clone(), 60, address));
+        fill(&query.queries[0], &mut reply);
         let kind = [("content-type", "application/dns-message")];
         (kind, reply.to_vec().unwrap())
     };
@@ -139,7 +146,7 @@ async fn udp() -> (UdpSocket, RecursiveServer) {
 }
 
 /// Answers one question.
-async fn answer(socket: &UdpSocket, fill: impl Fn(&hickory_resolver::proto::op::Query, &mut Message)) {
+async fn answer(socket: &UdpSocket, fill: impl Fn(&Query, &mut Message)) {
     let mut buffer = [0; 1500];
     let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
     let query = Message::from_vec(&buffer[..length]).unwrap();
@@ -150,15 +157,16 @@ async fn answer(socket: &UdpSocket, fill: impl Fn(&hickory_resolver::proto::op::
     socket.send_to(&reply.to_vec().unwrap(), from).await.unwrap();
 }
 
-fn nobody() -> rustls::ClientConfig {
+pub(super) fn distrust() -> Arc<Roots> {
     tls(rustls::RootCertStore::empty())
 }
 
-fn tls(roots: rustls::RootCertStore) -> rustls::ClientConfig {
+pub(super) fn tls(roots: rustls::RootCertStore) -> Arc<Roots> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    rustls::ClientConfig::builder_with_provider(provider)
+    let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
-        .with_no_client_auth()
+        .with_no_client_auth();
+    Arc::new(Roots::new(move || Ok(config.clone())))
 }

@@ -52,7 +52,7 @@ async fn loopback_authorities_are_refused_unless_allowed() {
 }
 
 fn check(resolver: &UdpSocket, authority: &UdpSocket, allow_private: bool) -> LiveCheck {
-    LiveCheck::new(Settings {
+    let settings = Settings {
         check: Check::Authority,
         settle: Duration::from_millis(50),
         authority_port: authority.local_addr().unwrap().port(),
@@ -60,8 +60,8 @@ fn check(resolver: &UdpSocket, authority: &UdpSocket, allow_private: bool) -> Li
         recursive_servers: vec![resolver.local_addr().unwrap().to_string().parse().unwrap()],
         recursive_servers_only: true,
         ..settings()
-    })
-    .unwrap()
+    };
+    LiveCheck::new(settings, Arc::default()).unwrap()
 }
 
 async fn confirm(check: &LiveCheck) -> Result<Option<Sighting>, Error> {
