@@ -36,6 +36,7 @@ fn an_error_names_its_flag() {
         ("--metrics-bind-address", "9402"),
         ("--propagation-timeout", "40"),
         ("--propagation-check", "maybe"),
+        ("--propagation-doh-servers", "1.1.1.1:53"),
         ("--bind-address", "localhost"),
         ("--dns01-recursive-nameservers", "ftp://one.one.one.one"),
         ("--tls-min-version", "VersionTLS11"),

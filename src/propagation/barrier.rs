@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use super::exchange::Exchange;
@@ -44,25 +45,40 @@ impl fmt::Display for Barrier {
 
 /// The barriers that were met a while ago, by zone: a Present need not spend its time to find out again.
 #[derive(Debug)]
-pub(super) struct Barriers(Expiring<Fqdn, Barrier>);
+pub(super) struct Barriers {
+    by_zone: Expiring<Fqdn, Barrier>,
+    met: Notify,
+}
 
 impl Barriers {
     /// None was met.
     pub(super) fn new() -> Self {
-        Self(Expiring::new(CAPACITY))
+        Self { by_zone: Expiring::new(CAPACITY), met: Notify::new() }
     }
 
     pub(super) fn get(&self, zone: &Fqdn) -> Option<Barrier> {
-        self.0.get(zone)
+        self.by_zone.get(zone)
     }
 
     pub(super) fn met(&self, zone: &Fqdn, barrier: Barrier) {
-        self.0.insert(zone.clone(), barrier, KEPT);
+        self.by_zone.insert(zone.clone(), barrier, KEPT);
+        self.met.notify_waiters();
+    }
+
+    /// Waits until another wait meets one: what it found out need not be found out again.
+    pub(super) async fn next(&self, zone: &Fqdn) -> Barrier {
+        loop {
+            let met = self.met.notified();
+            if let Some(barrier) = self.get(zone) {
+                return barrier;
+            }
+            met.await;
+        }
     }
 
     /// How many are remembered.
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.by_zone.len()
     }
 }
 

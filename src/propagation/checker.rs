@@ -112,12 +112,12 @@ impl<L: Lookup, E: Exchange, H: Https> Checker<L, E, H> {
         let written = Instant::now();
         let barrier = match self.known_barrier(zone) {
             Some(barrier) => barrier,
-            None => match self.by_authority(watch, deadline).await {
+            None => match self.by_authority_if_it_can_be(watch, deadline).await {
                 Ok(sighting) => return Ok(sighting),
                 Err(Stop::Failed(error)) => return Err(error),
                 Err(Stop::Barred(barrier, detail)) => {
                     tracing::warn!(%zone, %barrier, detail, "going on over HTTPS");
-                    if matches!(barrier, Barrier::Blocked | Barrier::Intercepted) {
+                    if self.barriers.get(zone).is_none() && barrier != Barrier::Unknown {
                         self.barriers.met(zone, barrier);
                     }
                     barrier
@@ -132,6 +132,23 @@ impl<L: Lookup, E: Exchange, H: Https> Checker<L, E, H> {
             Judges::Authority => None,
             Judges::Both => self.barriers.get(zone),
             Judges::Https => Some(Barrier::Unwanted),
+        }
+    }
+
+    async fn by_authority_if_it_can_be(
+        &self,
+        watch: &Watch<'_>,
+        deadline: Deadline,
+    ) -> Result<Sighting, Stop> {
+        if self.judges == Judges::Authority {
+            return self.by_authority(watch, deadline).await;
+        }
+        tokio::select! {
+            biased;
+            result = self.by_authority(watch, deadline) => result,
+            barrier = self.barriers.next(&watch.zone.name) => {
+                Err(Stop::Barred(barrier, "as another wait found out".to_owned()))
+            }
         }
     }
 

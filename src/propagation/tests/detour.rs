@@ -36,6 +36,23 @@ async fn where_port_53_is_blocked_or_intercepted_two_resolvers_decide() {
     }
 }
 
+/// The first to find out tells the others of the zone, whatever they are waiting for.
+#[tokio::test(start_paused = true)]
+async fn what_one_wait_found_out_serves_those_that_wait_with_it() {
+    let fake = Authorities::all(&[(0, 60_000, None)]);
+    let operators = Operators::new(&[&[YES], &[YES]]);
+    let checker = auto(&fake, &operators);
+    let zone = zone(&[]);
+    let begun = Instant::now();
+    let find_out = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        checker.barriers.met(&fqdn(ZONE), Barrier::Blocked);
+    };
+    let (confirmed, ()) = tokio::join!(confirm(&checker, &zone), find_out);
+    confirmed.unwrap();
+    assert_eq!(begun.elapsed(), Duration::from_millis(9040));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_barred_for_one_zone_is_not_for_another() {
     let fake = Authorities::all(&[(0, 10, has(&["v"]))]);
