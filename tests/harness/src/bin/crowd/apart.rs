@@ -1,9 +1,9 @@
 //! Ten thousand challenges over fifty zones and five tokens, twice: when all is well, and when one zone's records
 //! endpoints fail, one token is revoked and one zone's name servers are silent.
 //!
-//! The zones that stay well have 64 places of their own. The twelve that are sick in the second run have two places
-//! each, and begin at most one challenge a second in each place, in both runs: sick challenges must not take places
-//! that the comparison is about, nor make the other run the quieter one. Each run has a process and a Cloudflare of its
+//! The zones that stay well have 64 places of their own. The twelve that are sick in the second run have eight places
+//! each, and begin at most one challenge in four seconds in each place, in both runs: sick challenges must not take
+//! places that the comparison is about, nor make the other run the quieter one. Each run has a process and a Cloudflare of its
 //! own.
 
 use std::collections::BTreeMap;
@@ -197,9 +197,10 @@ impl Apart {
         println!(
             "\n  {ZONES} zones, {TOKENS} tokens, {PLACES} challenges at a time in {} zones; {LATENCY_MS} ms a call, served after \
              {PROPAGATION_MS} ms, nothing to settle;\n  each user may make a million calls in 300 s. Beside them {} zones with \
-             {OTHERS_PLACES} places each, a challenge a second in each.\n",
+             {OTHERS_PLACES} places each, a challenge in {} s in each.\n",
             ZONES - OTHERS,
             OTHERS,
+            OTHERS_PACE.as_secs(),
         );
         let of = |what: &str, figure: &dyn Fn(&Run) -> String, aim: &str| {
             pair(what, &figure(well), &figure(sick), aim);
@@ -219,6 +220,7 @@ impl Apart {
         }
         of("challenges of the other zones", &|run| run.others.to_string(), "");
         of("  solved", &|run| (run.others - run.others_lost).to_string(), "");
+        of("  requests that failed", &|run| run.others_failed.values().sum::<u64>().to_string(), "");
         of("  records left", &|run| run.others_left.to_string(), "");
         of("Cloudflare calls", &|run| run.calls.to_string(), "");
         of("DNS queries", &|run| run.queries.to_string(), "");
@@ -274,8 +276,8 @@ const REVOKED: usize = 4;
 const OTHERS: usize = 2 + ZONES_OF_TOKEN;
 
 const PLACES: usize = 64;
-const OTHERS_PLACES: usize = 2;
-const OTHERS_PACE: Duration = Duration::from_secs(1);
+const OTHERS_PLACES: usize = 8;
+const OTHERS_PACE: Duration = Duration::from_secs(4);
 const PATIENCE: Patience = Patience { tries: 5, pause: Duration::from_secs(5) };
 const IMPATIENCE: Patience = Patience { tries: 1, pause: Duration::ZERO };
 

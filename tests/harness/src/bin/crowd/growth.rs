@@ -95,15 +95,16 @@ impl Growth {
              far below one a name.\n",
         );
         println!(
-            "  {:>6}{:>10}{:>10}{:>8}{:>11}{:>11}{:>13}{:>9}{:>11}{:>10}{:>11}{:>6}{:>6}",
+            "  {:>6}{:>10}{:>10}{:>8}{:>9}{:>13}{:>13}{:>9}{:>9}{:>11}{:>10}{:>11}{:>6}{:>6}",
             "names",
             "Presents",
             "CleanUps",
             "calls",
             "a name",
-            "p50",
-            "p99",
+            "Present p50",
+            "Present p99",
             "queries",
+            "a name",
             "processor",
             "a name",
             "peak",
@@ -114,7 +115,7 @@ impl Growth {
             let names = as_f64(row.names as u64);
             let calls = row.present_calls + row.clean_up_calls;
             println!(
-                "  {:>6}{:>10}{:>10}{:>8}{:>11.2}{:>11}{:>13}{:>9}{:>11}{:>10}{:>11}{:>6}{:>6}",
+                "  {:>6}{:>10}{:>10}{:>8}{:>9.2}{:>13}{:>13}{:>9}{:>9.1}{:>11}{:>10}{:>11}{:>6}{:>6}",
                 row.names,
                 row.present_ms.seconds(),
                 row.clean_up_ms.seconds(),
@@ -123,6 +124,7 @@ impl Growth {
                 row.present.p50.seconds(),
                 row.present.p99.seconds(),
                 row.queries,
+                as_f64(row.queries) / names,
                 format!("{:.0} ms", row.processor_ms.0),
                 format!("{:.2} ms", row.processor_ms.0 / names),
                 mebibytes(row.peak),
