@@ -59,3 +59,10 @@ hostile: build ## Attack the program at full size; it has to serve others meanwh
 
 bench: build ## Measure calls, latency, memory and start, beside a webhook of cert-manager's own library
 	stack=$$(tests/conformance/build) && CMWC_REFERENCE=$$stack/reference $(TARGET)/release/bench
+
+.PHONY: bench-crowd bench-share
+bench-crowd: build ## Ten thousand challenges with and without sick zones, and one to a thousand names at once; about five minutes
+	$(TARGET)/release/crowd
+
+bench-share: build ## Two instances and a foreign client share an account's 1,200 calls; five minutes and more
+	$(TARGET)/release/crowd --share

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use crate::auth::Surface;
 use crate::envelope::Answer;
 use crate::faults::Action;
 use crate::http_server::Reply;
+use crate::limits::Limits;
 use crate::router::{Call, endpoint};
 use crate::state::{Shared, State};
 use crate::timeline::Event;
@@ -53,8 +55,7 @@ fn take_effect(shared: &Shared, call: &Call, fault: Option<&Action>) -> Reply {
     let mut answer = match (instead, ordinary) {
         (Some(mut instead), _) => {
             if instead.content_type == "application/json" {
-                let limit = state.settings.rate_limit.clone();
-                instead.headers.extend(state.limits.headers(limit.as_ref(), None, call.now));
+                instead.headers.extend(state.budget_beside(fault, call));
             }
             instead
         }
@@ -66,6 +67,18 @@ fn take_effect(shared: &Shared, call: &Call, fault: Option<&Action>) -> Reply {
 }
 
 impl State {
+    /// What a stand-in for an answer says of the budget: the truth, but that nothing is left when that is the fault.
+    fn budget_beside(&self, fault: Option<&Action>, call: &Call) -> [(&'static str, String); 2] {
+        let limit = self.settings.rate_limit.as_ref();
+        if let Some(Action::RateLimited { retry_after, .. }) = fault {
+            return Limits::spent(limit, retry_after.map(Duration::from_secs));
+        }
+        let switches = &self.settings.switches;
+        let actor =
+            self.credentials.authenticate(&call.headers, call.peer, call.now, Surface::Records, switches);
+        self.limits.headers(limit, actor.ok().map(|actor| actor.user).as_deref(), call.now)
+    }
+
     /// Headers seen on api.cloudflare.com. [O: cloudflare/cloudflare-typescript#161]
     fn add_edge_headers(&mut self, answer: &mut Answer) {
         let ray = format!("{:016x}-AMS", self.random());

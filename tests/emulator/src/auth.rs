@@ -155,6 +155,11 @@ impl Actor {
         self.has(Permission::DnsEdit)
     }
 
+    /// Whether records may be written many at a time. [I]
+    pub(crate) fn may_batch(&self) -> bool {
+        self.may_write_records() && !self.token.as_ref().is_some_and(|token| token.no_batch)
+    }
+
     /// The name that errors of 2019 to 2021 gave it.
     pub(crate) fn old_name(&self) -> String {
         let id = crate::derived_id(self.token.as_ref().map_or("key", |token| &token.value));

@@ -98,7 +98,7 @@ impl State {
 
     pub(crate) fn stats(&self, now: Instant) -> Stats {
         let rate_limit_left = self.limits.left(self.settings.rate_limit.as_ref(), now);
-        Stats { rate_limit_left, ..self.stats.clone() }
+        Stats { rate_limit_left, rate_limit_lowest: self.limits.lowest(), ..self.stats.clone() }
     }
 
     /// Counts and events start anew, and so do the rate limits' windows.

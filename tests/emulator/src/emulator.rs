@@ -32,11 +32,11 @@ use crate::{api, control, http_server};
 /// A running emulator; dropping it closes all its sockets.
 #[derive(Debug)]
 pub struct Emulator {
-    shared: Shared,
-    ready: Ready,
-    resolver: Option<SocketAddr>,
-    ca_resolver: Option<SocketAddr>,
-    _tasks: JoinSet<()>,
+    pub(crate) shared: Shared,
+    pub(crate) ready: Ready,
+    pub(crate) resolver: Option<SocketAddr>,
+    pub(crate) ca_resolver: Option<SocketAddr>,
+    pub(crate) _tasks: JoinSet<()>,
 }
 
 /// Where everything listens; written as JSON to the ready file.

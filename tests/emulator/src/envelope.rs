@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -114,6 +115,21 @@ impl Answer {
     /// Plain text, or nothing.
     pub(crate) fn text(status: u16, text: &str) -> Self {
         Self { status, content_type: "text/plain; charset=UTF-8", headers: Vec::new(), body: text.into() }
+    }
+
+    /// The answer as HTTP.
+    pub(crate) fn into_response(self) -> Response<Vec<u8>> {
+        let mut response = Response::new(self.body);
+        *response.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.append(HeaderName::from_static(name), value);
+            }
+        }
+        response
     }
 
     fn success(result: impl Serialize, messages: Vec<Value>, result_info: Option<ResultInfo>) -> Self {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Answer, ApiError};
 use crate::limits::too_many;
+use crate::state::Random;
 
 /// A fault: what it is for, how often, what happens.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -21,6 +22,12 @@ pub struct Fault {
     /// How many pass unharmed first.
     #[serde(default)]
     pub skip: u32,
+    /// Of the others each one (1, or absent), each second one (2), and so on, the first of them included.
+    #[serde(default)]
+    pub every: Option<u32>,
+    /// Of a hundred of them so many, drawn from the sequence that the world's `seed` begins; absent for all.
+    #[serde(default)]
+    pub percent: Option<u8>,
     /// What happens.
     pub action: Action,
 }
@@ -142,12 +149,17 @@ pub enum FaultBody {
 }
 
 /// The faults that are on.
-#[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<Active>);
+#[derive(Debug)]
+pub(crate) struct Faults {
+    active: Vec<Active>,
+    random: Random,
+}
 
 #[derive(Debug)]
 struct Active {
     fault: Fault,
+    /// How many matched after those that were skipped.
+    met: u32,
     path: Option<Regex>,
     name: Option<Regex>,
 }
@@ -166,7 +178,7 @@ pub(crate) struct Asked<'a> {
 impl Fault {
     /// A fault for every API call.
     pub fn new(action: Action) -> Self {
-        Self { r#match: Match::default(), times: None, skip: 0, action }
+        Self { r#match: Match::default(), times: None, skip: 0, every: None, percent: None, action }
     }
 
     /// For this method, and paths in which this pattern is found.
@@ -190,23 +202,42 @@ impl Fault {
         self.times = Some(times);
         self
     }
+
+    /// Each first of so many.
+    #[must_use]
+    pub fn every(mut self, every: u32) -> Self {
+        self.every = Some(every);
+        self
+    }
+
+    /// So many of a hundred, by chance.
+    #[must_use]
+    pub fn percent(mut self, percent: u8) -> Self {
+        self.percent = Some(percent);
+        self
+    }
 }
 
 impl Faults {
+    /// None is on; chance is drawn from the sequence that begins with `seed`.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { active: Vec::new(), random: Random::new(seed) }
+    }
+
     /// Turns a fault on; an error for a pattern that is none.
     pub(crate) fn add(&mut self, fault: Fault) -> Result<(), regex::Error> {
         let compile = |text: &Option<String>| text.as_deref().map(Regex::new).transpose();
         let (path, name) = (compile(&fault.r#match.path_regex)?, compile(&fault.r#match.name_regex)?);
-        self.0.push(Active { fault, path, name });
+        self.active.push(Active { fault, met: 0, path, name });
         Ok(())
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.active.clear();
     }
 
     pub(crate) fn list(&self) -> Vec<Fault> {
-        self.0.iter().map(|active| active.fault.clone()).collect()
+        self.active.iter().map(|active| active.fault.clone()).collect()
     }
 
     /// The fault for an API call, if there is one.
@@ -236,23 +267,30 @@ impl Faults {
     }
 
     fn take(&mut self, applies: impl Fn(&Active) -> bool) -> Option<Action> {
-        let place = self.0.iter_mut().position(|active| {
-            if !applies(active) {
-                return false;
-            }
-            let passes = active.fault.skip > 0;
-            active.fault.skip = active.fault.skip.saturating_sub(1);
-            !passes
-        })?;
-        let fault = &mut self.0.get_mut(place)?.fault;
+        let Self { active, random } = self;
+        let place = active.iter_mut().position(|active| applies(active) && active.hits(random))?;
+        let fault = &mut active.get_mut(place)?.fault;
         let action = fault.action.clone();
         if let Some(times) = &mut fault.times {
             *times = times.saturating_sub(1);
             if *times == 0 {
-                self.0.remove(place);
+                active.remove(place);
             }
         }
         Some(action)
+    }
+}
+
+impl Active {
+    /// Whether this one of those it is for is hit.
+    fn hits(&mut self, random: &mut Random) -> bool {
+        if self.fault.skip > 0 {
+            self.fault.skip -= 1;
+            return false;
+        }
+        let turn = self.fault.every.is_none_or(|every| self.met.is_multiple_of(every.max(1)));
+        self.met = self.met.wrapping_add(1);
+        turn && self.fault.percent.is_none_or(|percent| random.below(99) < u64::from(percent))
     }
 }
 

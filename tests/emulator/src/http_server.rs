@@ -118,21 +118,13 @@ async fn read(request: Request<Incoming>, peer: IpAddr) -> Result<Call, StatusCo
 }
 
 fn response(answer: Answer, cut: bool) -> Response<AnswerBody> {
-    let mut response = Response::builder().status(answer.status);
-    response = response.header("content-type", answer.content_type);
-    for (name, value) in &answer.headers {
-        response = response.header(*name, value);
-    }
-    let length = answer.body.len();
-    let mut data = Bytes::from(answer.body);
-    if cut {
-        data.truncate(length / 2);
-    }
-    let body = AnswerBody { length, data: Some(data), cut, pause: None };
-    response.body(body).unwrap_or_else(|_| {
-        let mut failed = Response::new(AnswerBody { length: 0, data: None, cut: false, pause: None });
-        *failed.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        failed
+    answer.into_response().map(|body| {
+        let length = body.len();
+        let mut data = Bytes::from(body);
+        if cut {
+            data.truncate(length / 2);
+        }
+        AnswerBody { length, data: Some(data), cut, pause: None }
     })
 }
 

@@ -6,7 +6,7 @@
 //! moments, one for each name server address, from which on that address serves it (`propagation`).
 //!
 //! Everything runs on tokio's clock, so a test may pause it. [`Emulator::start`] listens on loopback
-//! ports; dropping the [`Emulator`] closes them.
+//! ports; dropping the [`Emulator`] closes them. [`Emulator::detached`] has no ports and is called directly.
 //!
 //! Evidence behind a rule is tagged as in the checklist: D documented, O observed, C what several clients
 //! rely on, G general knowledge, I inferred, U unknown. What is unknown is a switch ([`Switches`]).
@@ -19,6 +19,7 @@ mod authority;
 mod batch;
 mod clock;
 mod control;
+mod detached;
 mod dns;
 mod emulator;
 mod envelope;
@@ -40,6 +41,7 @@ mod validation;
 mod world;
 mod zones;
 
+pub use detached::Heard;
 pub use emulator::{Emulator, Ready, StartError};
 pub use faults::{Action, Fault, FaultBody, Match};
 pub use names::derived_id;

@@ -15,6 +15,7 @@ use crate::settings::RateLimit;
 pub(crate) struct Limits {
     users: BTreeMap<String, Window>,
     addresses: BTreeMap<IpAddr, Window>,
+    lowest: BTreeMap<String, u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +64,8 @@ impl Limits {
         }
         window.roll(now, length);
         window.calls += 1;
+        let left = limit.requests.saturating_sub(window.calls);
+        self.lowest.entry(user.to_owned()).and_modify(|lowest| *lowest = left.min(*lowest)).or_insert(left);
         if window.calls > limit.requests {
             window.blocked_until = Some(now + length);
             return Err(limit.exceeded(length));
@@ -82,11 +85,14 @@ impl Limits {
         let length = Duration::from_secs(shown.window_seconds);
         let window = user.and_then(|user| self.users.get(user)).filter(|_| limit.is_some());
         let (left, rest) = window.map_or((shown.requests, length), |window| window.left(shown, now));
-        let rest = rest.as_secs().max(1);
-        [
-            ("ratelimit", format!("\"default\";r={left};t={rest}")),
-            ("ratelimit-policy", format!("\"default\";q={};w={}", shown.requests, shown.window_seconds)),
-        ]
+        shown.headers(left, rest)
+    }
+
+    /// The same when nothing is left for this long, or for a whole window.
+    pub(crate) fn spent(limit: Option<&RateLimit>, rest: Option<Duration>) -> [(&'static str, String); 2] {
+        let fallback = RateLimit::default();
+        let shown = limit.unwrap_or(&fallback);
+        shown.headers(0, rest.unwrap_or(Duration::from_secs(shown.window_seconds)))
     }
 
     /// Calls left, by user.
@@ -95,6 +101,11 @@ impl Limits {
             return BTreeMap::new();
         };
         self.users.iter().map(|(user, window)| (user.clone(), window.left(limit, now).0)).collect()
+    }
+
+    /// The fewest calls that were left at any time, by user.
+    pub(crate) fn lowest(&self) -> BTreeMap<String, u32> {
+        self.lowest.clone()
     }
 
     pub(crate) fn clear(&mut self) {
@@ -125,6 +136,13 @@ impl Window {
 }
 
 impl RateLimit {
+    fn headers(&self, left: u32, rest: Duration) -> [(&'static str, String); 2] {
+        [
+            ("ratelimit", format!("\"default\";r={left};t={}", rest.as_secs().max(1))),
+            ("ratelimit-policy", format!("\"default\";q={};w={}", self.requests, self.window_seconds)),
+        ]
+    }
+
     fn exceeded(&self, rest: Duration) -> ApiError {
         if self.code == 971 {
             return too_many(971).retry_after(rest);

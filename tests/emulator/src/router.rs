@@ -80,6 +80,9 @@ impl State {
             }
             Route::Batch(zone) => {
                 let zone = self.writable(&actor, &zone)?;
+                if !actor.may_batch() {
+                    return Err(auth::authentication_error());
+                }
                 let body: BatchBody = json_body(call)?;
                 let (ops, shape) = body.into_ops(self.zones[zone].plan, &self.settings.switches)?;
                 Ok(Answer::result(BatchResult::new(self.write(zone, ops, call.now)?, shape)))

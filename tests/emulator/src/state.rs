@@ -74,11 +74,11 @@ impl State {
             credentials: Credentials { tokens: Vec::new(), keys: world.keys.clone() },
             hosts: hosts.collect(),
             limits: Limits::default(),
-            faults: Faults::default(),
+            faults: Faults::new(world.seed),
             stats: Stats::default(),
             timeline: Timeline::default(),
             caches: Caches::default(),
-            random: Random(world.seed),
+            random: Random::new(world.seed),
             clock,
         };
         state.add_zones(world)?;
@@ -261,9 +261,13 @@ fn shown(record: &RecordView) -> (String, String, String) {
 
 /// A reproducible sequence (`SplitMix64`).
 #[derive(Debug)]
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -273,7 +277,7 @@ impl Random {
     }
 
     /// From 0 to `most`.
-    fn below(&mut self, most: u64) -> u64 {
+    pub(crate) fn below(&mut self, most: u64) -> u64 {
         if most == 0 { 0 } else { self.next() % (most + 1) }
     }
 

@@ -118,6 +118,9 @@ pub struct Stats {
     pub resolver_cache_hits: u64,
     /// By user: calls left in the window.
     pub rate_limit_left: BTreeMap<String, u32>,
+    /// By user: the fewest calls that were left at any time.
+    #[serde(default)]
+    pub rate_limit_lowest: BTreeMap<String, u32>,
 }
 
 /// Events, some of them still to come.

@@ -219,6 +219,9 @@ pub struct TokenConfig {
     /// For this long after it was added, calls fail as not authenticated.
     #[serde(default)]
     pub settles_ms: u64,
+    /// The batch endpoint refuses it, whatever its permissions (`#dns_records:batch` is a right of its own). [I]
+    #[serde(default)]
+    pub no_batch: bool,
 }
 
 /// Permission of a token.
@@ -418,6 +421,7 @@ impl TokenConfig {
             status: TokenStatus::default(),
             allowed_ips: Vec::new(),
             settles_ms: 0,
+            no_batch: false,
         }
     }
 }

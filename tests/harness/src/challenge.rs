@@ -30,22 +30,43 @@ impl Challenge {
 
     /// One for `label`.example.com, with a key of its own.
     pub fn of(label: &str) -> Result<Self> {
-        let requests = rename(Recorded::first()?, label, label);
-        Ok(Self::new(requests, false, &format!("{label}-example-com-1")))
+        Self::below(label, ZONE)
+    }
+
+    /// One for `label` below a zone, with a key of its own.
+    pub fn below(label: &str, zone: &str) -> Result<Self> {
+        let requests = rename(Recorded::first()?, label, zone, &format!("{label}{zone}"));
+        Ok(Self::new(requests, false, &format!("{label}-{}-1", zone.replace('.', "-"))))
     }
 
     /// One whose name is a CNAME to `_label.example.com`, which only one zone can hold.
     pub fn delegated(label: &str) -> Result<Self> {
-        let fqdn = format!("_{label}.{ZONE}.");
-        let requests = rename(Recorded::first()?, label, label);
-        let requests = requests.map(|request| request.with("resolvedFQDN", &fqdn));
-        Ok(Self::new(requests, false, &format!("{label}-example-com-1")))
+        Self::delegated_to(label, ZONE)
+    }
+
+    /// The same in another zone.
+    pub fn delegated_to(label: &str, zone: &str) -> Result<Self> {
+        let fqdn = format!("_{label}.{zone}.");
+        let mut challenge = Self::below(label, zone)?;
+        for request in [&mut challenge.present, &mut challenge.clean_up] {
+            request.body["request"]["resolvedFQDN"] = fqdn.as_str().into();
+        }
+        Ok(challenge)
+    }
+
+    /// The same challenge of an issuer whose token is in the Secret `name`.
+    #[must_use]
+    pub fn with_secret(mut self, name: &str) -> Self {
+        for request in [&mut self.present, &mut self.clean_up] {
+            request.body["request"]["config"]["apiTokenSecretRef"]["name"] = name.into();
+        }
+        self
     }
 
     /// The two of a certificate for `label`.example.com and its wildcard.
     pub fn pair_of(label: &str) -> Result<[Self; 2]> {
-        let apex = rename(Recorded::first()?, label, &format!("{label}A"));
-        let wildcard = rename(Recorded::second()?, label, &format!("{label}B"));
+        let apex = rename(Recorded::first()?, label, ZONE, &format!("{label}A"));
+        let wildcard = rename(Recorded::second()?, label, ZONE, &format!("{label}B"));
         Ok([
             Self::new(apex, false, &format!("{label}-example-com-1")),
             Self::new(wildcard, true, &format!("{label}-example-com-2")),
@@ -112,8 +133,8 @@ impl Challenge {
 }
 
 /// The requests of another name, with a key that nobody else has.
-fn rename(requests: [Recorded; 2], label: &str, seed: &str) -> [Recorded; 2] {
-    let name = format!("{label}.{ZONE}");
+fn rename(requests: [Recorded; 2], label: &str, zone: &str, seed: &str) -> [Recorded; 2] {
+    let name = format!("{label}.{zone}");
     let fqdn = format!("_acme-challenge.{name}.");
     let plain: String = seed.chars().filter(char::is_ascii_alphanumeric).collect();
     // As long as a digest in base64url.

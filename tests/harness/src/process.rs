@@ -32,6 +32,8 @@ pub struct Webhook {
 pub struct Usage {
     /// Memory that is resident now, in bytes.
     pub resident: u64,
+    /// The most that was resident at any time, in bytes.
+    pub peak: u64,
     /// Processor time, in user and kernel mode.
     pub processor: Duration,
 }
@@ -88,6 +90,15 @@ impl Webhook {
         health(self.admin, page).await
     }
 
+    /// The sum of a counter's samples on the metrics page, whatever their labels.
+    pub async fn counter(&self, name: &str) -> Result<u64> {
+        let page = http_get(self.admin, "metrics").await?;
+        let samples = page.lines().filter_map(|line| line.strip_prefix(name));
+        let values =
+            samples.filter(|rest| rest.starts_with(['{', ' '])).filter_map(|rest| rest.rsplit_once(' '));
+        Ok(values.map(|(_, value)| value.parse::<u64>()).sum::<Result<_, _>>()?)
+    }
+
     /// SIGTERM: what is in flight may finish.
     pub fn terminate(&self) -> Result<()> {
         kill_process(self.pid, Signal::TERM).context("cannot send SIGTERM")
@@ -124,8 +135,10 @@ impl Webhook {
     /// What it has used so far (<https://man7.org/linux/man-pages/man5/proc.5.html>).
     pub fn usage(&self) -> Result<Usage> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = resident.and_then(|text| text.trim().strip_suffix(" kB")).context("VmRSS")?;
+        let bytes = |field| {
+            let text = status.lines().find_map(|line| line.strip_prefix(field)).context(field)?;
+            anyhow::Ok(text.trim().strip_suffix(" kB").context(field)?.parse::<u64>()? * 1024)
+        };
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
         // After the name in parentheses: state, then ten fields, then utime and stime.
         let after = stat.rsplit_once(") ").context("stat")?.1;
@@ -133,7 +146,8 @@ impl Webhook {
         let ticks: u32 = times.sum::<Result<_, _>>()?;
         let per_second = u32::try_from(rustix::param::clock_ticks_per_second())?;
         Ok(Usage {
-            resident: kib.parse::<u64>()? * 1024,
+            resident: bytes("VmRSS:")?,
+            peak: bytes("VmHWM:")?,
             processor: Duration::from_secs(1) * ticks / per_second,
         })
     }

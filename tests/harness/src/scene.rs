@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use cloudflare_emulator::{Delay, Emulator, World, ZoneConfig};
+use cloudflare_emulator::{Delay, Emulator, NameServerConfig, RateLimit, TokenConfig, World, ZoneConfig};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -33,6 +33,14 @@ pub struct Setting {
     pub propagation_ms: u64,
     /// Name server addresses that are faster or slower.
     pub delays: Vec<Delay>,
+    /// Zones besides [`ZONE`].
+    pub zones: Vec<ZoneConfig>,
+    /// Tokens besides [`TOKEN`]; [`Cluster::put_token`] puts one into the Secret of an issuer.
+    pub tokens: Vec<TokenConfig>,
+    /// Name servers besides the usual two.
+    pub name_servers: Vec<NameServerConfig>,
+    /// Calls allowed; none for no limit.
+    pub rate_limit: Option<RateLimit>,
 }
 
 /// The program to run.
@@ -77,14 +85,19 @@ impl Scene {
         let directory = tempfile::Builder::new().prefix("cloudflare-webhook-").tempdir()?;
         let certificates = Certificates::make(directory.path())?;
         let zone = ZoneConfig { record_quota: Some(1_000_000), ..ZoneConfig::new(ZONE) };
-        let world = World {
+        let mut world = World {
             latency_ms: setting.latency_ms,
             propagation_ms: setting.propagation_ms,
             delays: setting.delays,
+            rate_limit: setting.rate_limit,
             ..World::default()
         };
+        world.name_servers.extend(setting.name_servers);
+        let mut world = world.with_zone(zone).token(TOKEN, &[ZONE]);
+        world.zones.extend(setting.zones);
+        world.tokens.extend(setting.tokens);
         let started = Instant::now();
-        let cloudflare = Emulator::start(world.with_zone(zone).token(TOKEN, &[ZONE])).await?;
+        let cloudflare = Emulator::start(world).await?;
         let cluster = Cluster::start(&certificates, directory.path()).await?;
         let [challenge, _] = Challenge::pair()?;
         cluster.put_token(&challenge, TOKEN);

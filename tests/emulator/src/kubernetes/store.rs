@@ -1,6 +1,6 @@
 //! The objects, and what happened to them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde_json::{Value, json};
 
@@ -28,12 +28,24 @@ pub(super) struct Change {
 #[derive(Debug, Default)]
 struct Kind {
     objects: BTreeMap<(String, String), Value>,
-    history: Vec<Change>,
+    history: VecDeque<Change>,
     /// Up to here the history has been forgotten.
     forgotten: u64,
     /// Grows when open watches are to be cut off.
     cut: u64,
     watchers: usize,
+}
+
+impl Kind {
+    /// Who is further behind than this has to list anew, as after etcd's compaction.
+    fn remember(&mut self, change: Change) {
+        if self.history.len() >= HISTORY_MAX
+            && let Some(oldest) = self.history.pop_front()
+        {
+            self.forgotten = oldest.version;
+        }
+        self.history.push_back(change);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -115,7 +127,7 @@ impl Store {
         } else {
             kind.objects.insert(key, object.clone());
         }
-        kind.history.push(Change { version: self.version, kind: event, object: object.clone() });
+        kind.remember(Change { version: self.version, kind: event, object: object.clone() });
         object
     }
 
@@ -137,7 +149,7 @@ impl Store {
         let mut object = kind.objects.remove(&(namespace.to_owned(), name.to_owned()))?;
         self.version += 1;
         object["metadata"]["resourceVersion"] = self.version.to_string().into();
-        kind.history.push(Change { version: self.version, kind: "DELETED", object: object.clone() });
+        kind.remember(Change { version: self.version, kind: "DELETED", object: object.clone() });
         Some(object)
     }
 
@@ -146,8 +158,8 @@ impl Store {
         let Some(kind) = self.kinds.get(&resource) else {
             return Some(Vec::new());
         };
-        let changes = kind.history.iter().filter(|change| change.version > version);
-        (version >= kind.forgotten).then(|| changes.cloned().collect())
+        let begin = kind.history.partition_point(|change| change.version <= version);
+        (version >= kind.forgotten).then(|| kind.history.iter().skip(begin).cloned().collect())
     }
 
     pub(super) fn expire(&mut self, resource: Resource) {
@@ -194,6 +206,9 @@ pub(super) fn selected(object: &Value, selector: &str) -> bool {
 fn has_finalizers(object: &Value) -> bool {
     object["metadata"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty())
 }
+
+/// Changes of a kind.
+const HISTORY_MAX: usize = 10_000;
 
 /// Nobody here reads the clock; a time that never changes keeps output comparable.
 const NOW: &str = "2026-08-22T10:00:00Z";

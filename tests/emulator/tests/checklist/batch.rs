@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cloudflare_emulator::{Event, Plan, World, ZoneConfig, derived_id};
+use cloudflare_emulator::{Action, Event, Fault, Plan, TokenConfig, World, ZoneConfig, derived_id};
 use serde_json::{Value, json};
 
 use crate::support::{EVERYTHING, Lab, txt, values, world};
@@ -32,6 +32,53 @@ async fn e71_one_bad_item_and_nothing_happens() {
     assert_eq!(json!(after), json!(before));
     assert_eq!(values(&lab.dig("a.example.com", "TXT").await), ["1"]);
     assert!(values(&lab.dig("b.example.com", "TXT").await).is_empty());
+}
+
+#[tokio::test]
+async fn e71_quota_in_the_middle_of_a_batch() {
+    let mut world = world();
+    world.zones[0].record_quota = Some(3);
+    let lab = Lab::new(world).await;
+    let mut ids = Vec::new();
+    for name in ["a", "b"] {
+        ids.push(lab.create(txt(name, "\"1\"")).await["id"].clone());
+    }
+    let before = json!(lab.emulator.records("example.com"));
+    let posts = json!([txt("c", "\"1\""), txt("d", "\"1\""), txt("e", "\"1\"")]);
+    for deletes in [json!([]), json!([{"id": ids[1]}])] {
+        let body = json!({"deletes": deletes, "posts": posts});
+        let reply = lab.api().post(&lab.records("/batch"), body).await;
+        reply.fails(400, 81045, "Record quota exceeded.");
+        assert_eq!(json!(lab.emulator.records("example.com")), before);
+        assert_eq!(values(&lab.dig("b.example.com", "TXT").await), ["1"], "not even the delete");
+    }
+    // What is deleted in the same batch makes room.
+    batch(&lab, json!({"deletes": [{"id": ids[0]}, {"id": ids[1]}], "posts": posts})).await;
+    assert_eq!(lab.emulator.records("example.com").len(), 3);
+}
+
+#[tokio::test]
+async fn e71_success_false_with_status_200() {
+    let lab = Lab::new(world()).await;
+    let message = "Record quota exceeded.".to_owned();
+    let action = Action::Error { status: 200, code: 81045, message };
+    lab.emulator.add_fault(Fault::new(action).on("POST", "/batch$").times(1));
+    let posts = json!({"posts": [txt("a", "\"1\"")]});
+    // Not held against the description, which knows of no such thing.
+    let reply = lab.api().try_send("POST", &lab.records("/batch"), Some(posts.to_string())).await.unwrap();
+    reply.fails(200, 81045, "Record quota exceeded.");
+    assert!(lab.emulator.records("example.com").is_empty());
+    batch(&lab, posts).await;
+}
+
+#[tokio::test]
+async fn e70_token_without_the_right_to_batch() {
+    let lab =
+        Lab::new(world().with_token(TokenConfig { no_batch: true, ..TokenConfig::new("one-by-one") })).await;
+    let token = lab.token("one-by-one");
+    let posts = json!({"posts": [txt("a", "\"1\"")]});
+    token.post(&lab.records("/batch"), posts).await.fails(403, 10000, "Authentication error");
+    token.post(&lab.records(""), txt("a", "\"1\"")).await.ok();
 }
 
 #[tokio::test]

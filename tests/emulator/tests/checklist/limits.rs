@@ -127,3 +127,49 @@ async fn e84_a_5xx_applies_only_when_told_so() {
         assert_eq!(lab.emulator.records("example.com").len(), usize::from(apply));
     }
 }
+
+#[tokio::test]
+async fn e83_some_replies_are_lost() {
+    let lab = Lab::new(world()).await;
+    let lost = async |count: u32| {
+        let mut lost = Vec::new();
+        for number in 0..count {
+            let body = txt(&format!("n{number}"), &format!("\"{count}\""));
+            let posts = json!({"posts": [body]}).to_string();
+            lost.push(lab.api().try_send("POST", &lab.records("/batch"), Some(posts)).await.is_err());
+        }
+        lost
+    };
+    let reset = || Fault::new(Action::ResetAfter).on("POST", "/batch$");
+    lab.emulator.add_fault(Fault { skip: 1, ..reset().every(2) });
+    assert_eq!(lost(6).await, [false, true, false, true, false, true]);
+    assert_eq!(lab.emulator.records("example.com").len(), 6, "all were applied");
+    lab.emulator.clear_faults();
+    lab.emulator.add_fault(reset().percent(50));
+    let by_chance = lost(40).await.into_iter().filter(|lost| *lost).count();
+    assert!((8..=32).contains(&by_chance), "{by_chance} of 40");
+    lab.emulator.clear_faults();
+    lab.emulator.add_fault(reset().percent(0));
+    assert_eq!(lost(2).await, [false, false]);
+}
+
+#[tokio::test]
+async fn e02_faults_tell_the_truth_about_the_budget() {
+    let mut limited = world();
+    limited.rate_limit = Some(RateLimit::default());
+    let lab = Lab::new(limited).await;
+    for _ in 0..3 {
+        lab.api().get("/zones").await.ok();
+    }
+    let message = "Internal error".to_owned();
+    let error = Action::Error { status: 500, code: 10500, message };
+    let limit = Action::RateLimited { retry_after: Some(7), code: None };
+    for (action, left) in [(error, "\"default\";r=1197;t=29"), (limit, "\"default\";r=0;t=7")] {
+        lab.emulator.add_fault(Fault::new(action).on("GET", "/zones$").times(1));
+        let reply = lab.api().get("/zones").await;
+        assert!(reply.header("ratelimit").starts_with(left), "{}", reply.header("ratelimit"));
+    }
+    assert_eq!(lab.emulator.stats().rate_limit_lowest["user:a1"], 1197);
+    lab.emulator.reset_stats();
+    assert!(lab.emulator.stats().rate_limit_lowest.is_empty());
+}

@@ -14,6 +14,7 @@ mod authority;
 mod batch;
 mod complete;
 mod control;
+mod detached;
 mod limits;
 mod openapi;
 mod record_lists;

@@ -6,13 +6,12 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use harness::figures::Millis;
 use harness::{Aggregator, Answer, Binary, Recorded, Scene, Setting, Webhook};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-
-use crate::figures::Millis;
 
 /// Both.
 #[derive(Debug, Serialize)]

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use harness::figures::Millis;
 use harness::{Binary, Challenge, Scene, Setting, Webhook};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
-
-use crate::figures::Millis;
 
 /// What each took.
 #[derive(Debug, Serialize)]

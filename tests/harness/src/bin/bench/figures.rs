@@ -1,10 +1,6 @@
 //! The figures, as a table for people and as JSON for comparisons.
 
-use std::fs;
-use std::path::Path;
-use std::time::Duration;
-
-use anyhow::Result;
+use harness::figures::{Millis, as_f64, mebibytes};
 use serde::Serialize;
 
 use crate::beside::{Beside, Side};
@@ -23,27 +19,6 @@ pub(crate) struct Figures {
     pub(crate) beside: Option<Beside>,
 }
 
-/// Milliseconds, with three places.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
-pub(crate) struct Millis(f64);
-
-impl From<Duration> for Millis {
-    fn from(time: Duration) -> Self {
-        Self((time.as_secs_f64() * 1e6).round() / 1e3)
-    }
-}
-
-impl Millis {
-    /// The value below which `percent` of them are.
-    pub(crate) fn at(values: &[Self], percent: usize) -> Self {
-        let mut sorted = values.to_vec();
-        sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let rank = (sorted.len() * percent).div_ceil(100).max(1) - 1;
-        sorted.get(rank).copied().unwrap_or(Self(f64::NAN))
-    }
-}
-
 impl Figures {
     /// Prints the table.
     pub(crate) fn print(&self) {
@@ -57,11 +32,11 @@ impl Figures {
         row("  a name that is new to the process", &calls(&challenges.new_name_calls), "");
         row("  a name and its wildcard together", &calls(&challenges.pair_calls), "");
         println!("\n  60 ms a call, served after 1.5 s, 1 s to settle");
-        row("Present confirmed, first of the process", &seconds(challenges.first_ms), "<= 4 s");
-        row("Present confirmed, median", &seconds(Millis::at(&challenges.alone_ms, 50)), "<= 4 s");
+        row("Present confirmed, first of the process", &challenges.first_ms.seconds(), "<= 4 s");
+        row("Present confirmed, median", &Millis::at(&challenges.alone_ms, 50).seconds(), "<= 4 s");
         row(
             "a name and its wildcard confirmed, median",
-            &seconds(Millis::at(&challenges.pair_ms, 50)),
+            &Millis::at(&challenges.pair_ms, 50).seconds(),
             "<= 6 s",
         );
         println!("\n  {} arrivals a second for 10 s, an upstream that takes no time", load.rate);
@@ -81,14 +56,6 @@ impl Figures {
             beside.print();
         }
         println!();
-    }
-
-    /// Writes the raw figures.
-    pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        if let Some(directory) = path.parent() {
-            fs::create_dir_all(directory)?;
-        }
-        Ok(fs::write(path, format!("{}\n", serde_json::to_string(self)?))?)
     }
 }
 
@@ -128,17 +95,4 @@ fn middle(values: &[u64]) -> u64 {
 
 fn pair(values: &[Millis]) -> String {
     format!("{:.2} / {:.2} ms", Millis::at(values, 50).0, Millis::at(values, 99).0)
-}
-
-fn seconds(time: Millis) -> String {
-    format!("{:.2} s", time.0 / 1e3)
-}
-
-fn mebibytes(bytes: u64) -> String {
-    format!("{:.1} MiB", as_f64(bytes) / f64::from(1 << 20))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "what is counted here is far below 2^52")]
-fn as_f64(count: u64) -> f64 {
-    count as f64
 }

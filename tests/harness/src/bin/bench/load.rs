@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use harness::figures::Millis;
 use harness::{Binary, Challenge, Scene, Setting, TOKEN, Usage, Webhook, ZONE, ask};
 use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
-
-use crate::figures::Millis;
 
 /// What the arrivals took.
 #[derive(Debug, Serialize)]

@@ -1,7 +1,7 @@
 //! What the program costs: calls, time, memory; all in one run, for figures of different runs do not compare.
 //!
 //! The real binary runs, over TLS; Cloudflare and the cluster are played by this process, on the same processors.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is made to be read")]
+#![expect(clippy::print_stdout, reason = "it is made to be read")]
 
 mod beside;
 mod challenges;
@@ -12,9 +12,10 @@ mod start;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Parser;
 use harness::Binary;
+use harness::command::{self, Program};
 
 use self::figures::Figures;
 
@@ -24,9 +25,8 @@ struct Arguments {
     /// Write the raw figures to docs/bench.json.
     #[arg(long)]
     write: bool,
-    /// The program to run [default: the one beside this one]
-    #[arg(long, env = "CMWC_BIN", value_name = "FILE")]
-    program: Option<PathBuf>,
+    #[command(flatten)]
+    program: Program,
     /// A webhook made with cert-manager's library, to measure beside it; `tests/conformance/build` makes one.
     #[arg(long, env = "CMWC_REFERENCE", value_name = "FILE")]
     reference: Option<PathBuf>,
@@ -34,20 +34,11 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(&Arguments::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("\nbench: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    command::ended("bench", run(&Arguments::parse()).await)
 }
 
 async fn run(arguments: &Arguments) -> Result<()> {
-    let binary = match &arguments.program {
-        Some(path) => Binary::at(path),
-        None => Binary::beside_this()?,
-    };
+    let binary = arguments.program.binary()?;
     let start = start::measure(&binary).await?;
     let challenges = challenges::measure(&binary).await?;
     let load = load::measure(&binary).await?;
@@ -58,7 +49,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
     let figures = Figures { start, challenges, load, beside };
     figures.print();
     if arguments.write {
-        figures.write(Path::new(FILE)).with_context(|| format!("cannot write {FILE}"))?;
+        harness::figures::write(Path::new(FILE), &figures)?;
         println!("  raw figures: {FILE}");
     }
     Ok(())

@@ -1,10 +1,9 @@
 //! From the start of the process until `/readyz` says so, and what it holds then.
 
 use anyhow::Result;
+use harness::figures::Millis;
 use harness::{Binary, Scene, Setting};
 use serde::Serialize;
-
-use crate::figures::Millis;
 
 /// Ten starts.
 #[derive(Debug, Serialize)]

@@ -3,12 +3,11 @@
 //! The real program runs; Cloudflare, the cluster, cert-manager and the CA are played, with the requests that
 //! cert-manager sends and the delays of the real thing. Nothing is shown that has not been asked for: the name servers
 //! are asked over DNS before the CA is, and at the end whether anything is left.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is made to be read")]
+#![expect(clippy::print_stdout, reason = "it is made to be read")]
 
 mod keep;
 mod timeline;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,7 +15,8 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use clap::builder::FalseyValueParser;
 use cloudflare_emulator::Delay;
-use harness::{Binary, CertManager, Challenge, Scene, Setting, Webhook, ZONE, ask, until};
+use harness::command::{self, Program};
+use harness::{CertManager, Challenge, Scene, Setting, Webhook, ZONE, ask, until};
 use tokio::time::{Instant, timeout};
 
 use self::timeline::Timeline;
@@ -27,30 +27,20 @@ struct Arguments {
     /// Leave everything running afterwards, and say how to ask it.
     #[arg(long, env = "KEEP", value_parser = FalseyValueParser::new())]
     keep: bool,
-    /// The program to run [default: the one beside this one]
-    #[arg(long, env = "CMWC_BIN", value_name = "FILE")]
-    program: Option<PathBuf>,
+    #[command(flatten)]
+    program: Program,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(&Arguments::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("\ndemo: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    command::ended("demo", run(&Arguments::parse()).await)
 }
 
 async fn run(arguments: &Arguments) -> Result<()> {
-    let binary = match &arguments.program {
-        Some(path) => Binary::at(path),
-        None => Binary::beside_this()?,
-    };
     let delay = |last: u8, ms| Delay { address: Some([127, 0, 0, last].into()), ms, ..Delay::default() };
     let delays = vec![delay(2, 700), delay(3, 1100)];
-    let scene = Scene::start(binary, Setting { latency_ms: 60, propagation_ms: 1500, delays }).await?;
+    let setting = Setting { latency_ms: 60, propagation_ms: 1500, delays, ..Setting::default() };
+    let scene = Scene::start(arguments.program.binary()?, setting).await?;
     let challenges = Challenge::pair()?;
     scene.cluster.create(&challenges);
     let mut webhook = scene.spawn(&[])?;

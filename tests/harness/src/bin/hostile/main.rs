@@ -1,18 +1,18 @@
 //! Attacks at full size on the real program, while a client that means well goes on: it must not fail once, and the
 //! program's memory must stay below the bound.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is made to be read")]
+#![expect(clippy::print_stdout, reason = "it is made to be read")]
 
 mod attacks;
 mod client;
 mod meter;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use harness::attack::Target;
-use harness::{Binary, Scene, Setting, Webhook};
+use harness::command::{self, Program};
+use harness::{Scene, Setting, Webhook};
 use rustix::process::{Resource, getrlimit};
 
 use self::attacks::{Attack, TOKEN};
@@ -22,20 +22,13 @@ use self::meter::Meter;
 /// Attacks the program: it has to serve others meanwhile, and to stay small.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// The program to run [default: the one beside this one]
-    #[arg(long, env = "CMWC_BIN", value_name = "FILE")]
-    program: Option<PathBuf>,
+    #[command(flatten)]
+    program: Program,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(&Arguments::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("\nhostile: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    command::ended("hostile", run(&Arguments::parse()).await)
 }
 
 async fn run(arguments: &Arguments) -> Result<()> {
@@ -43,11 +36,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
     if descriptors < DESCRIPTORS {
         bail!("{DESCRIPTORS} file descriptors are needed, {descriptors} are allowed: see ulimit -n");
     }
-    let binary = match &arguments.program {
-        Some(path) => Binary::at(path),
-        None => Binary::beside_this()?,
-    };
-    let scene = Scene::start(binary, Setting::default()).await?;
+    let scene = Scene::start(arguments.program.binary()?, Setting::default()).await?;
     let user = serde_json::json!({"username": "system:serviceaccount:cert-manager:cert-manager"});
     scene.cluster.server().know_token(TOKEN, user);
     let webhook = scene.webhook(&["--log-level=error"]).await?;
