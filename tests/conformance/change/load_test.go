@@ -37,7 +37,9 @@ type load struct {
 	// failures counts the failed requests by what was wrong.
 	failures map[string]int
 	took     []time.Duration
-	last     time.Time // of the failures
+	begun    time.Time
+	first    time.Time // of the failures
+	last     time.Time
 }
 
 // startLoad puts the requests in the air.
@@ -50,6 +52,15 @@ func startLoad(ctx context.Context) (*load, error) {
 	if l.certManager, err = client(running.certManager); err != nil {
 		return nil, err
 	}
+	// An API server that has just heard of the group, or of its instances, shows it as stale until it has read its
+	// resources once: that is no failure of what is changed here.
+	err = poll.Until(ctx, "the group to be current", patience, func(ctx context.Context) error {
+		return getGroups(ctx, l.user)
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.begun = time.Now()
 	ctx, l.stop = context.WithCancel(ctx)
 	for range readers {
 		l.workers.Go(func() { l.read(ctx) })
@@ -106,6 +117,9 @@ func (l *load) try(ctx context.Context, k kind, send func(context.Context) error
 		l.failed++
 		l.failures[fmt.Sprintf("%s: %v", k, err)]++
 		l.last = time.Now()
+		if l.failed == 1 {
+			l.first = l.last
+		}
 	}
 	l.mutex.Unlock()
 	if err != nil {
@@ -158,7 +172,10 @@ func (l *load) worst() string {
 	for _, text := range texts[:min(len(texts), 8)] {
 		all += fmt.Sprintf("\n%6d × %s", l.failures[text], text)
 	}
-	return cmp.Or(all, "none")
+	if all == "" {
+		return "none"
+	}
+	return fmt.Sprintf("from %.1f to %.1f s after the begin:%s", l.first.Sub(l.begun).Seconds(), l.last.Sub(l.begun).Seconds(), all)
 }
 
 // figure sums the load up.
