@@ -15,6 +15,9 @@ import (
 // running is the stack that all scenarios share.
 var running *stack
 
+// interrupted ends when whoever started this has seen enough. What is measured by then is reported.
+var interrupted context.Context
+
 func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
@@ -22,6 +25,7 @@ func TestMain(m *testing.M) {
 func run(m *testing.M) int {
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer cancel()
+	interrupted = ctx
 	directory, err := os.MkdirTemp("", "burst-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -19,6 +19,7 @@ import (
 func TestMeasure(t *testing.T) {
 	for _, s := range scenarios() {
 		t.Run(s.key(), func(t *testing.T) {
+			must(t, interrupted.Err())
 			f := measure(t, s)
 			note(f)
 			t.Log(f)
@@ -52,7 +53,9 @@ const aftermath = 6 * time.Minute
 // measure applies the Certificates of the scenario and waits for the end of everything that it sets off.
 func measure(t *testing.T, s scenario) figure {
 	t.Helper()
-	ctx := t.Context()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	defer context.AfterFunc(interrupted, cancel)()
 	trial, err := newTrial(ctx, s)
 	t.Cleanup(func() {
 		trial.stop()
@@ -61,9 +64,7 @@ func measure(t *testing.T, s scenario) figure {
 		}
 	})
 	must(t, err)
-	watching, cancel := context.WithCancel(ctx)
-	defer cancel()
-	seen := newWatch(watching, running.CertManager.CertmanagerV1().RESTClient(), trial.namespace)
+	seen := newWatch(ctx, running.CertManager.CertmanagerV1().RESTClient(), trial.namespace)
 	select {
 	case <-seen.synced:
 	case <-ctx.Done():
