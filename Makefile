@@ -6,9 +6,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
-.PHONY: help build lint fmt clippy docs deny advisories test unit fuzz conformance change hostile demo bench
-
-.PHONY: help build lint fmt clippy docs deny advisories test unit fuzz conformance change hostile demo bench
+.PHONY: help build lint fmt clippy docs deny advisories test unit fuzz conformance change hostile demo \
+  bench bench-crowd bench-share bench-burst
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,9 +59,11 @@ hostile: build ## Attack the program at full size; it has to serve others meanwh
 bench: build ## Measure calls, latency, memory and start, beside a webhook of cert-manager's own library
 	stack=$$(tests/conformance/build) && CMWC_REFERENCE=$$stack/reference $(TARGET)/release/bench
 
-.PHONY: bench-crowd bench-share
 bench-crowd: build ## Ten thousand challenges with and without sick zones, and one to a thousand names at once; about five minutes
 	$(TARGET)/release/crowd
 
 bench-share: build ## Two instances and a foreign client share an account's 1,200 calls; five minutes and more
 	$(TARGET)/release/crowd --share
+
+bench-burst: build ## Apply 1 to 1,000 Certificates at once, beside cert-manager's built-in solver and a floor; over an hour; writes docs/burst.*
+	CMWC_BURST_FIGURES=$(CURDIR)/docs/burst.json CMWC_BURST_PLOT=$(CURDIR)/docs/burst.svg tests/conformance/run burst

@@ -2,17 +2,14 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	cmacme "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
 	cmapi "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"cloudflare-webhook.test/conformance/internal/cluster"
@@ -24,64 +21,18 @@ import (
 const namespace = "default"
 
 // newIssuer makes a ClusterIssuer that solves by the deployment's webhook, and waits until it has an
-// account. With a wait, cert-manager checks nothing itself and sends the challenge to the ACME server
-// that long after Present; the field stands beside dns01, not in it.
+// account.
 func newIssuer(t *testing.T, name string, server *cluster.ACME, deployment *webhook.Deployment, wait *time.Duration) {
 	t.Helper()
-	config, err := json.Marshal(map[string]any{"apiTokenSecretRef": map[string]string{"name": secretName, "key": secretKey}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	solver := cmacme.ACMEChallengeSolver{DNS01: &cmacme.ACMEChallengeSolverDNS01{
-		Webhook: &cmacme.ACMEIssuerDNS01ProviderWebhook{
-			GroupName: deployment.Group, SolverName: webhook.Solver, Config: &apiextensionsv1.JSON{Raw: config},
-		},
-	}}
-	if wait != nil {
-		solver.WaitInsteadOfSelfCheck = &metav1.Duration{Duration: *wait}
-	}
-	issuers := running.CertManager.CertmanagerV1().ClusterIssuers()
-	_, err = issuers.Create(t.Context(), &cmapi.ClusterIssuer{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: cmapi.IssuerSpec{IssuerConfig: cmapi.IssuerConfig{ACME: &cmacme.ACMEIssuer{
-			Server:     server.Directory,
-			CABundle:   server.Authority.PEM,
-			PrivateKey: cmmeta.SecretKeySelector{LocalObjectReference: cmmeta.LocalObjectReference{Name: name + "-account"}},
-			Solvers:    []cmacme.ACMEChallengeSolver{solver},
-		}}},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatalf("ClusterIssuer %s: %v", name, err)
-	}
-	must(t, poll.Until(t.Context(), "ClusterIssuer "+name, time.Minute, func(ctx context.Context) error {
-		issuer, err := issuers.Get(ctx, name, metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		for _, condition := range issuer.Status.Conditions {
-			if condition.Type == cmapi.IssuerConditionReady && condition.Status == cmmeta.ConditionTrue {
-				return nil
-			}
-		}
-		return fmt.Errorf("not ready: %+v", issuer.Status.Conditions)
-	}))
+	solver, err := deployment.Challenges(secretName, secretKey)
+	must(t, err)
+	must(t, running.CreateIssuer(t.Context(), name, server, solver, wait))
 }
 
 // request makes a Certificate; its Secret has the same name.
 func request(t *testing.T, name, issuer string, names ...string) {
 	t.Helper()
-	_, err := running.CertManager.CertmanagerV1().Certificates(namespace).Create(t.Context(), &cmapi.Certificate{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: cmapi.CertificateSpec{
-			SecretName: name,
-			DNSNames:   names,
-			PrivateKey: &cmapi.CertificatePrivateKey{Algorithm: cmapi.ECDSAKeyAlgorithm, Size: 256},
-			IssuerRef:  cmmeta.IssuerReference{Name: issuer, Kind: "ClusterIssuer"},
-		},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatalf("Certificate %s: %v", name, err)
-	}
+	must(t, running.CreateCertificate(t.Context(), namespace, name, issuer, names...))
 }
 
 // ready waits for the Certificate. A failure that cert-manager takes for final ends the wait, since it

@@ -6,6 +6,8 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"cloudflare-webhook.test/conformance/internal/process"
 )
 
 // CertManager is cert-manager's namespace, which is also where a ClusterIssuer's Secrets are.
@@ -34,15 +36,29 @@ func (c *Cluster) InstallCRDs() error {
 // StartCertManager runs cert-manager's controllers as an account with the rules given on top of its
 // own, which is how it comes by the right to call a webhook.
 func (c *Cluster) StartCertManager(ctx context.Context, more ...rbacv1.PolicyRule) error {
+	if err := c.AdmitCertManager(ctx, more...); err != nil {
+		return err
+	}
+	_, err := c.RunCertManager(nil)
+	return err
+}
+
+// AdmitCertManager makes the account that RunCertManager runs the controllers as.
+func (c *Cluster) AdmitCertManager(ctx context.Context, more ...rbacv1.PolicyRule) error {
 	account := Account{Namespace: CertManager, Name: CertManager, Rules: append(more, certManagerRules...)}
 	config, err := account.Create(ctx, c.Kube, c.Admin)
 	if err != nil {
 		return err
 	}
-	kubeconfig := filepath.Join(c.Directory, "cert-manager.kubeconfig")
-	if err := WriteKubeconfig(kubeconfig, config); err != nil {
-		return err
-	}
-	_, err = c.start("cert-manager", "cert-manager-controller", nil, "--kubeconfig="+kubeconfig, "--cluster-resource-namespace="+CertManager, "--v=2")
-	return err
+	return WriteKubeconfig(c.certManagerKubeconfig(), config)
+}
+
+// RunCertManager starts the controllers with the flags given on top of those that they need.
+func (c *Cluster) RunCertManager(environment []string, flags ...string) (*process.Process, error) {
+	flags = append([]string{"--kubeconfig=" + c.certManagerKubeconfig(), "--cluster-resource-namespace=" + CertManager, "--v=2"}, flags...)
+	return c.start("cert-manager", "cert-manager-controller", environment, flags...)
+}
+
+func (c *Cluster) certManagerKubeconfig() string {
+	return filepath.Join(c.Directory, "cert-manager.kubeconfig")
 }

@@ -94,6 +94,26 @@ func (e *Emulator) Calls(ctx context.Context, zone string) (int, error) {
 	return calls, nil
 }
 
+// Stats are counts since the start or the last reset.
+type Stats struct {
+	Calls           int            `json:"api_calls"`
+	CallsByEndpoint map[string]int `json:"api_calls_by_endpoint"`
+	AnswersByStatus map[string]int `json:"answers_by_status"`
+	// QueriesByServer are by address of an authority, and those to the resolver.
+	QueriesByServer map[string]int `json:"dns_queries_by_server"`
+}
+
+// Stats counts what the emulator was asked.
+func (e *Emulator) Stats(ctx context.Context) (Stats, error) {
+	var stats Stats
+	return stats, e.call(ctx, http.MethodGet, "/stats", nil, "", &stats)
+}
+
+// ResetStats begins to count anew; the limits' windows begin, too.
+func (e *Emulator) ResetStats(ctx context.Context) error {
+	return e.call(ctx, http.MethodPost, "/stats/reset", nil, "", nil)
+}
+
 // Set changes settings while the emulator runs.
 func (e *Emulator) Set(ctx context.Context, settings map[string]any) error {
 	return e.call(ctx, http.MethodPatch, "/settings", settings, "", nil)

@@ -5,10 +5,13 @@ package webhook
 
 import (
 	"context"
+	"encoding/json"
 	"path/filepath"
 	"time"
 
+	cmacme "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/client-go/rest"
 
 	"cloudflare-webhook.test/conformance/internal/cluster"
@@ -29,6 +32,8 @@ type Deployment struct {
 	Serving pki.Pair
 	// Flags are given to each instance on top of those that every installation needs.
 	Flags []string
+	// Quiet leaves out of the log what only one who looks for a fault wants to read.
+	Quiet bool
 
 	clients    cluster.Clients
 	directory  string
@@ -99,6 +104,15 @@ func account(ctx context.Context, clients cluster.Clients, namespace string, sec
 // CallerRole lets whoever has it call every solver of the groups (the chart's domain-solver role).
 func CallerRole(groups ...string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{APIGroups: groups, Resources: []string{"*"}, Verbs: []string{"create"}}
+}
+
+// Challenges is a solver of an issuer's that leaves challenges to this deployment, with the API token in that
+// Secret.
+func (d *Deployment) Challenges(secret, key string) (cmacme.ACMEChallengeSolverDNS01, error) {
+	config, err := json.Marshal(map[string]any{"apiTokenSecretRef": map[string]string{"name": secret, "key": key}})
+	return cmacme.ACMEChallengeSolverDNS01{Webhook: &cmacme.ACMEIssuerDNS01ProviderWebhook{
+		GroupName: d.Group, SolverName: Solver, Config: &apiextensionsv1.JSON{Raw: config},
+	}}, err
 }
 
 // availability is how long the API server may take to find the instances; it looks at once when an

@@ -8,6 +8,9 @@ import (
 	"cloudflare-webhook.test/conformance/internal/resolver"
 )
 
+// Host is where Cloudflare's API is. The emulator may show itself under this name to those who know no other.
+const Host = "api.cloudflare.com"
+
 // Emulation is a running emulator, together with what the program needs to take it for Cloudflare, and
 // the resolver that the cluster asks about it.
 type Emulation struct {
@@ -33,7 +36,7 @@ func Emulate(ctx context.Context, directory string, zones ...string) (*Emulation
 	if err != nil {
 		return nil, err
 	}
-	pair, err := authority.Issue("cloudflare", pki.Leaf{Name: "cloudflare", Hosts: []string{"127.0.0.1"}})
+	pair, err := authority.Issue("cloudflare", pki.Leaf{Name: "cloudflare", Hosts: []string{"127.0.0.1", Host}})
 	if err != nil {
 		return nil, err
 	}

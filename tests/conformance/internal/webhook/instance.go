@@ -69,9 +69,11 @@ func (d *Deployment) StartInstance(ctx context.Context, number int, cloudflare C
 		"--allow-private-nameservers", // the world's name servers are on loopback addresses
 		"--owner-id=" + d.Namespace,
 		fmt.Sprintf("--metrics-bind-address=%s:%d", address, MetricsPort),
-		"--log-level=info,cert_manager_webhook_cloudflare=debug",
 		"--log-format=json",
 	}, d.Flags...)
+	if !d.Quiet {
+		arguments = append(arguments, "--log-level=info,cert_manager_webhook_cloudflare=debug")
+	}
 	running, err := process.Start(d.directory, fmt.Sprintf("%s-%d", d.Namespace, number+1), binary, nil, arguments...)
 	if err != nil {
 		return err
