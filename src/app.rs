@@ -111,8 +111,16 @@ impl App {
         let watch = watch.with(settings.access.given())?;
         background.start("front proxy", watch.run(stop.clone()));
 
-        let solver =
-            solver::solver(&settings.solver, &clients, &front_proxy, &health, metrics, &mut background)?;
+        let work = TaskTracker::new();
+        let solver = solver::solver(
+            &settings.solver,
+            &clients,
+            &front_proxy,
+            &health,
+            metrics,
+            &work,
+            &mut background,
+        )?;
         let shared_for = settings.access.shared_for();
         let access = Access::new(
             front_proxy,
@@ -127,7 +135,6 @@ impl App {
         let tls = certificates.server_config(&serving.protocol())?;
         background.start("serving certificates", certificates.follow(CERTIFICATE_INTERVAL));
 
-        let work = TaskTracker::new();
         let address = SocketAddr::from((serving.bind_address, serving.secure_port));
         Ok(Self {
             server: bind("--bind-address and --secure-port", address, Some(tls))?,

@@ -1,5 +1,6 @@
 //! What is counted. Labels are enums: no name, id or error text ever becomes one.
 
+pub mod cloudflare;
 pub mod dns;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
+use self::cloudflare::CloudflareMetrics;
 use self::dns::DnsMetrics;
 
 /// Every metric, shared by the parts that count.
@@ -20,6 +22,8 @@ pub struct Metrics {
     pub cloudflare_calls: Family<CallLabels, Counter>,
     /// Records that had to be left behind; the log names each.
     pub records_left: Counter,
+    /// Queues, budgets and caches of the calls to Cloudflare.
+    pub cloudflare: CloudflareMetrics,
     /// The propagation check.
     pub dns: DnsMetrics,
 }
@@ -70,6 +74,7 @@ pub enum Endpoint {
     ListRecords,
     CreateRecord,
     DeleteRecord,
+    Batch,
 }
 
 impl Metrics {
@@ -88,6 +93,7 @@ impl Metrics {
             "Records that had to be left behind; the log names each",
             metrics.records_left.clone(),
         );
+        metrics.cloudflare.register(registry.sub_registry_with_prefix("cloudflare"));
         metrics.dns.register(&mut registry);
         (Arc::new(metrics), registry)
     }

@@ -4,6 +4,7 @@ mod clean_up;
 pub mod error;
 mod ledger;
 pub mod mark;
+mod order;
 pub mod port;
 mod present;
 mod shared;
@@ -20,6 +21,7 @@ use tracing::{Instrument, field};
 use self::error::{Cause, Class, Error};
 use self::ledger::Ledger;
 use self::mark::Owner;
+use self::order::Order;
 use self::port::{Challenges, Credentials, Freshness, Propagation, Records};
 use crate::challenge::{Action, Challenge, ChallengeRequest};
 use crate::deadline::Deadline;
@@ -55,6 +57,7 @@ pub struct Parts<R, P, S, C> {
 pub struct Solver<R, P, S, C> {
     parts: Parts<R, P, S, C>,
     ledger: Ledger,
+    order: Order,
     /// Since when Cloudflare refuses a credential that the `CleanUp` of a name needs.
     refused: Expiring<(CredentialId, Fqdn), Instant>,
 }
@@ -62,7 +65,7 @@ pub struct Solver<R, P, S, C> {
 impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, C> {
     /// A solver that has written nothing yet.
     pub fn new(parts: Parts<R, P, S, C>) -> Self {
-        Self { parts, ledger: Ledger::default(), refused: Expiring::new(1_000) }
+        Self { parts, ledger: Ledger::default(), order: Order::default(), refused: Expiring::new(1_000) }
     }
 
     /// Does what is asked, or says why not. Twice the same is the same.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 
 use super::WiredSolver;
 use super::background::Background;
@@ -28,6 +29,7 @@ pub(super) fn solver(
     front_proxy: &FrontProxy,
     health: &Health,
     metrics: Arc<Metrics>,
+    work: &TaskTracker,
     background: &mut Background,
 ) -> anyhow::Result<Arc<WiredSolver>> {
     let cloudflare = cloudflare::Settings {
@@ -39,7 +41,7 @@ pub(super) fn solver(
     let changed = challenges.changed();
     background.start("challenges", challenge_watch.run(background.stop.clone()));
     let solver = Arc::new(Solver::new(Parts {
-        records: Cloudflare::new(&cloudflare, Arc::clone(&metrics))?,
+        records: Cloudflare::new(&cloudflare, Arc::clone(&metrics), work.clone())?,
         propagation: propagation(settings, Arc::clone(&metrics))?,
         credentials: ClusterCredentials::new(clients.api.clone(), settings.api_token_file.clone()),
         challenges,

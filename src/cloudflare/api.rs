@@ -1,5 +1,5 @@
-//! A call with all that belongs to each: its time, its count, its line in the log, and for those that may be
-//! repeated, the repeats.
+//! A call with all that belongs to each: its place in the credential's budget, its time, its count, its line in the log,
+//! and for those that may be repeated, the repeats.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tracing::debug;
 
+use super::budget::{Budget, Budgets, Permit, Urgency};
 use super::date;
 use super::error::{Failure, Kind, describe, judge};
 use super::exchange::{Answer, Call, Exchange};
@@ -19,8 +20,9 @@ use crate::secret::Credential;
 /// The API over an exchange.
 #[derive(Debug)]
 pub(super) struct Api<X> {
-    pub(super) exchange: X,
+    exchange: X,
     pub(super) metrics: Arc<Metrics>,
+    budgets: Budgets,
 }
 
 /// A success.
@@ -34,9 +36,19 @@ pub(super) struct Reply<T> {
 }
 
 impl<X: Exchange> Api<X> {
+    pub(super) fn new(exchange: X, metrics: Arc<Metrics>) -> Self {
+        Self { exchange, budgets: Budgets::new(Arc::clone(&metrics)), metrics }
+    }
+
+    /// What all calls with this credential share.
+    pub(super) fn budget(&self, credential: &Credential) -> Arc<Budget> {
+        self.budgets.of(credential.id())
+    }
+
     /// One call, never repeated; none once the deadline is over.
     pub(super) async fn once<T: DeserializeOwned>(
         &self,
+        permit: Permit,
         credential: &Credential,
         call: &Call,
         deadline: Deadline,
@@ -50,6 +62,10 @@ impl<X: Exchange> Api<X> {
             Ok(answer) => answer.map_err(Failure::from),
             Err(_) => Err(Failure::unreadable("no answer in time")),
         };
+        if let Ok(answer) = &answer {
+            permit.learn(answer);
+        }
+        drop(permit);
         let ray = answer.as_ref().ok().and_then(|answer| answer.header("cf-ray"));
         debug!(
             method = %call.method,
@@ -64,18 +80,25 @@ impl<X: Exchange> Api<X> {
         result
     }
 
-    /// A call that may be repeated: a GET, or a DELETE of one record. Repeats what did not come through, twice at
+    /// A call that may be repeated: a GET, or a DELETE of one record; `permit` is for the first. Repeats what did not come through, twice at
     /// most and within the deadline. A 429 is not repeated: each call would prolong it.
     pub(super) async fn repeated<T: DeserializeOwned>(
         &self,
+        mut permit: Option<Permit>,
+        urgency: Urgency,
         credential: &Credential,
         call: &Call,
         deadline: Deadline,
     ) -> Result<Reply<T>, Failure> {
         let mut pauses = PAUSES.iter();
+        let budget = self.budget(credential);
         loop {
-            let failure = match self.once(credential, call, deadline).await {
-                Err(failure) if matches!(failure.kind, Kind::Unavailable { .. }) => failure,
+            let permit = match permit.take() {
+                Some(permit) => permit,
+                None => budget.permit_by(urgency, deadline).await?,
+            };
+            let failure = match self.once(permit, credential, call, deadline).await {
+                Err(failure) if failure.kind.may_pass() => failure,
                 result => return result,
             };
             let Some(pause) = pauses.next() else {

@@ -49,6 +49,8 @@ pub(super) enum Kind {
         /// Cloudflare can't have seen the call.
         unsent: bool,
     },
+    /// This API has no such endpoint, or not for this credential: nothing was carried out.
+    NoRoute,
     /// The request's time was used up before the call.
     OutOfTime,
     /// A defect of this program.
@@ -77,7 +79,7 @@ impl Failure {
             Kind::Quota => Cause::QuotaExceeded(zone.clone()),
             Kind::Limited => Cause::RateLimited,
             Kind::Refused(code) => Cause::RecordRefused { code },
-            Kind::Unavailable { .. } => Cause::Unavailable,
+            Kind::Unavailable { .. } | Kind::NoRoute => Cause::Unavailable,
             Kind::OutOfTime => Cause::OutOfTime,
             Kind::Internal => Cause::Internal,
         };
@@ -118,9 +120,22 @@ impl Kind {
             Self::Credential | Self::Address | Self::Denied => Outcome::Denied,
             Self::NoZone | Self::NoRecord | Self::NotFound => Outcome::Gone,
             Self::Quota | Self::Refused(_) => Outcome::Configuration,
-            Self::Limited | Self::Unavailable { .. } | Self::OutOfTime => Outcome::Retry,
+            Self::Limited | Self::Unavailable { .. } | Self::NoRoute | Self::OutOfTime => Outcome::Retry,
             Self::Internal => Outcome::Internal,
         }
+    }
+
+    /// Whether the same call may fare better in a moment.
+    pub(super) fn may_pass(self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::NoRoute)
+    }
+
+    /// Whether every other write to the zone with this credential would fare alike now.
+    pub(super) fn is_of_all(self) -> bool {
+        matches!(
+            self,
+            Self::Credential | Self::Address | Self::Denied | Self::NoZone | Self::NotFound | Self::Limited
+        )
     }
 }
 
@@ -150,13 +165,13 @@ fn refusal(status: StatusCode, envelope: &Envelope) -> Kind {
         _ if envelope.has(&[10100, 971]) => Kind::Limited,
         _ if envelope.has(&[7003]) => Kind::NoZone,
         // "No route for that URI", alone: this is not the API's base, and says nothing of zones.
-        _ if envelope.has(&[7000]) => Kind::Unavailable { unsent: false },
+        _ if envelope.has(&[7000]) => Kind::NoRoute,
         _ if envelope.has(&[6003, 6103, 6111, 9103, 9106]) => Kind::Credential,
         _ if envelope.has(&[9109]) => token_refusal(status, envelope),
         _ if envelope.has(&[1000, 1001]) && (auth || mentions(envelope, "authorization")) => Kind::Credential,
         // Freenom's domains may not be edited by API, whatever the credential.
         _ if envelope.has(&[1038]) => Kind::Refused(1038),
-        _ if envelope.has(&[10000, 10001]) => Kind::Denied,
+        _ if envelope.has(&[10000, 10001, 10405]) => Kind::Denied,
         StatusCode::UNAUTHORIZED => Kind::Credential,
         StatusCode::FORBIDDEN => Kind::Denied,
         StatusCode::NOT_FOUND => Kind::NotFound,

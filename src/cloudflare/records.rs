@@ -1,35 +1,36 @@
-//! TXT records of one zone: list, create, delete, each to a certain end.
+//! TXT records of one zone: the calls that make, delete and list them, and what their answers mean.
 
 mod misplaced;
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
-use serde::de::IgnoredAny;
-use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::warn;
 
-use super::api::{Api, PAUSES};
+pub(super) use self::misplaced::Astray;
+use super::api::Api;
+use super::budget::{Budget, Permit, Urgency};
 use super::error::{Failure, Kind};
 use super::exchange::{Call, Exchange};
-use super::wire::{NewRecordObject, RecordObject, is_id};
+use super::wire::{BatchObject, IdObject, NewRecordObject, RecordObject, is_id};
+use super::writer::Change;
 use super::zones::Zones;
 use super::{content, date};
-use crate::challenge::TxtValue;
 use crate::deadline::Deadline;
 use crate::metrics::Endpoint;
 use crate::name::Fqdn;
 use crate::secret::Credential;
 use crate::solver::error::Error;
-use crate::solver::port::{Created, NewRecord, Record, Zone};
+use crate::solver::port::{NewRecord, Record, Zone};
 
 /// A zone's records, as one credential sees them.
-pub(super) struct ZoneRecords<'a, X> {
-    pub(super) api: &'a Arc<Api<X>>,
-    pub(super) credential: &'a Credential,
-    pub(super) zone: &'a Zone,
-    pub(super) zones: &'a Zones<X>,
+pub(super) struct ZoneRecords<X> {
+    pub(super) api: Arc<Api<X>>,
+    pub(super) zones: Arc<Zones<X>>,
+    pub(super) credential: Credential,
+    pub(super) zone: Zone,
 }
 
 /// A record and its name, which is not always what was asked for.
@@ -38,77 +39,75 @@ struct Named {
     record: Record,
 }
 
-impl<X: Exchange> ZoneRecords<'_, X> {
-    /// Those at exactly this name. The API's filters ignore case and have changed their meaning more than once: what
-    /// it lists is compared here.
-    pub(super) async fn list(&self, fqdn: &Fqdn, deadline: Deadline) -> Result<Vec<Record>, Failure> {
-        let all = self.search(&format!("name.exact={fqdn}"), deadline).await?;
-        Ok(all
-            .into_iter()
-            .filter(|named| Fqdn::parse(&named.name).is_ok_and(|name| name == *fqdn))
-            .map(|named| named.record)
-            .collect())
+/// A page of a list.
+struct Page {
+    records: Vec<Named>,
+    /// Pages in all, if the answer tells.
+    total: Option<u64>,
+    /// Whether it has as many records as were asked for.
+    is_full: bool,
+}
+
+impl<X: Exchange> ZoneRecords<X> {
+    pub(super) fn budget(&self) -> Arc<Budget> {
+        self.api.budget(&self.credential)
     }
 
-    /// Makes a record, or finds out that it is there.
-    pub(super) async fn create(
+    /// Those at exactly these names. Several are read by one list of the zone, if that has one page: between two pages a
+    /// record may move from the one to the other and be missed. The API's filters ignore case and have changed their meaning more than once: what it lists is compared
+    /// here.
+    pub(super) async fn read(
         &self,
-        fqdn: &Fqdn,
-        record: &NewRecord,
+        mut permit: Option<Permit>,
+        names: &BTreeSet<Fqdn>,
         deadline: Deadline,
-    ) -> Result<Created, Error> {
-        let call = self.post(fqdn, record).map_err(|failure| self.error(failure))?;
-        let mut pauses = PAUSES.iter();
-        let mut made = Created::Existing;
-        loop {
-            let sent = self.api.once::<RecordObject>(self.credential, &call, deadline).await;
-            let failure = match sent.map(|reply| reply.result) {
-                Ok(RecordObject { name: Some(name), id, .. }) => {
-                    return self.check(fqdn, &name, id.as_deref()).await;
-                }
-                Ok(_) => Failure::unreadable("the new record has no name"),
-                Err(failure) => failure,
-            };
-            match failure.kind {
-                Kind::Identical => return self.existing(fqdn, record, made, deadline).await,
-                // Whether it was carried out is for Cloudflare to say, before anything is repeated.
-                Kind::Unavailable { unsent: false } => {
-                    if self.holds(fqdn, &record.value, deadline).await? {
-                        info!(zone = %self.zone.name, %fqdn, "Created a record; the reply was lost");
-                        return Ok(Created::New);
+    ) -> Result<HashMap<Fqdn, Vec<Record>>, Failure> {
+        if names.len() > FEW {
+            let page = self.page(permit.take(), "", ZONE_PAGE, 1, deadline).await?;
+            if page.total.map_or(!page.is_full, |total| total <= 1) {
+                let mut found: HashMap<_, Vec<_>> = HashMap::new();
+                for named in page.records {
+                    if let Some(name) = Fqdn::parse(&named.name).ok().filter(|name| names.contains(name)) {
+                        found.entry(name).or_default().push(named.record);
                     }
-                    // Not there, so that one found there later is this call's.
-                    made = Created::New;
                 }
-                Kind::Unavailable { unsent: true } => {}
-                _ => return Err(self.error(failure)),
-            }
-            let Some(pause) = pauses.next() else {
-                return Err(self.error(failure));
-            };
-            if deadline.sleep_until(Instant::now() + *pause).await.is_err() {
-                return Err(self.error(failure));
+                return Ok(found);
             }
         }
+        let mut found: HashMap<_, Vec<_>> = HashMap::new();
+        for name in names {
+            let records = self.search(permit.take(), &format!("name.exact={name}"), deadline).await?;
+            let own = records.into_iter().filter(|named| Fqdn::parse(&named.name).as_ref() == Ok(name));
+            found.insert(name.clone(), own.map(|named| named.record).collect());
+        }
+        Ok(found)
     }
 
-    /// Deletes a record; that it is not there is success.
-    pub(super) async fn delete(&self, id: &str, deadline: Deadline) -> Result<(), Failure> {
+    /// The call that makes a record
+    /// (<https://developers.cloudflare.com/api/resources/dns/subresources/records/methods/create/>).
+    pub(super) fn post(&self, fqdn: &Fqdn, record: &NewRecord) -> Result<Call, Failure> {
+        self.call(Endpoint::CreateRecord, Method::POST, "", Some(&object(fqdn, record)))
+    }
+
+    /// The call that deletes a record
+    /// (<https://developers.cloudflare.com/api/resources/dns/subresources/records/methods/delete/>).
+    pub(super) fn removal(&self, id: &str) -> Result<Call, Failure> {
         if !is_id(id) {
             return Err(Failure::new(Kind::Internal, "a record's id is none"));
         }
-        let call = Call {
-            endpoint: Endpoint::DeleteRecord,
-            method: Method::DELETE,
-            path: format!("{}/{id}", self.path()?),
-            body: None,
-        };
-        match self.api.repeated::<IgnoredAny>(self.credential, &call, deadline).await {
-            Ok(_) => info!(zone = %self.zone.name, id, "Deleted a record"),
-            Err(failure) if matches!(failure.kind, Kind::NoRecord | Kind::NotFound) => {}
-            Err(failure) => return Err(failure),
+        self.call(Endpoint::DeleteRecord, Method::DELETE, &format!("/{id}"), None::<&()>)
+    }
+
+    /// The call that makes all these changes or none.
+    pub(super) fn batch<'a>(&self, changes: impl Iterator<Item = &'a Change>) -> Result<Call, Failure> {
+        let mut batch = BatchObject::default();
+        for change in changes {
+            match change {
+                Change::Post { fqdn, record } => batch.posts.push(object(fqdn, record)),
+                Change::Delete { id, .. } => batch.deletes.push(IdObject { id }),
+            }
         }
-        Ok(())
+        self.call(Endpoint::Batch, Method::POST, "/batch", Some(&batch))
     }
 
     /// The catalogue's entry for a failure at this zone, which is forgotten if it seems gone or no longer ours.
@@ -119,25 +118,18 @@ impl<X: Exchange> ZoneRecords<'_, X> {
         failure.at_records(&self.zone.name)
     }
 
-    async fn holds(&self, fqdn: &Fqdn, value: &TxtValue, deadline: Deadline) -> Result<bool, Error> {
-        let records = self.list(fqdn, deadline).await;
-        let records = records.map_err(|failure| self.error(failure))?;
-        Ok(records.iter().any(|record| record.value == value.as_str()))
-    }
-
-    /// <https://developers.cloudflare.com/api/resources/dns/subresources/records/methods/list/>
-    async fn search(&self, filter: &str, deadline: Deadline) -> Result<Vec<Named>, Failure> {
+    async fn search(
+        &self,
+        mut permit: Option<Permit>,
+        filter: &str,
+        deadline: Deadline,
+    ) -> Result<Vec<Named>, Failure> {
         let mut found = Vec::new();
-        for page in 1..=MAX_PAGES {
-            let list = self.path()?;
-            let path = format!("{list}?type=TXT&{filter}&per_page={PER_PAGE}&page={page}");
-            let call = Call { endpoint: Endpoint::ListRecords, method: Method::GET, path, body: None };
-            let reply = self.api.repeated::<Vec<RecordObject>>(self.credential, &call, deadline).await?;
-            let full = reply.result.len() >= PER_PAGE;
-            for object in reply.result {
-                found.extend(named(object, reply.date)?);
-            }
-            if !reply.total_pages.map_or(full, |total| total > page) {
+        for number in 1..=MAX_PAGES {
+            let filter = format!("&{filter}");
+            let page = self.page(permit.take(), &filter, PER_PAGE, number, deadline).await?;
+            found.extend(page.records);
+            if !page.total.map_or(page.is_full, |total| total > number) {
                 return Ok(found);
             }
         }
@@ -145,27 +137,53 @@ impl<X: Exchange> ZoneRecords<'_, X> {
         Ok(found)
     }
 
-    fn post(&self, fqdn: &Fqdn, record: &NewRecord) -> Result<Call, Failure> {
-        let body = NewRecordObject {
-            kind: "TXT",
-            name: fqdn.as_str(),
-            content: &content::encode(&record.value),
-            ttl: record.ttl,
-            comment: &record.comment,
-        };
-        Ok(Call {
-            endpoint: Endpoint::CreateRecord,
-            method: Method::POST,
-            path: self.path()?,
-            body: Some(serde_json::to_vec(&body).map_err(|error| Failure::new(Kind::Internal, error))?),
-        })
+    /// <https://developers.cloudflare.com/api/resources/dns/subresources/records/methods/list/>
+    async fn page(
+        &self,
+        permit: Option<Permit>,
+        filter: &str,
+        per_page: u64,
+        number: u64,
+        deadline: Deadline,
+    ) -> Result<Page, Failure> {
+        let query = format!("?type=TXT{filter}&per_page={per_page}&page={number}");
+        let call = self.call(Endpoint::ListRecords, Method::GET, &query, None::<&()>)?;
+        let urgency = Urgency::Present;
+        let reply = self.api.repeated(permit, urgency, &self.credential, &call, deadline).await?;
+        let objects: Vec<RecordObject> = reply.result;
+        let is_full = u64::try_from(objects.len()).is_ok_and(|count| count >= per_page);
+        let records: Result<Vec<_>, _> =
+            objects.into_iter().filter_map(|object| named(object, reply.date).transpose()).collect();
+        Ok(Page { records: records?, total: reply.total_pages, is_full })
     }
 
-    fn path(&self) -> Result<String, Failure> {
+    fn call(
+        &self,
+        endpoint: Endpoint,
+        method: Method,
+        rest: &str,
+        body: Option<&impl serde::Serialize>,
+    ) -> Result<Call, Failure> {
         if !is_id(&self.zone.id) {
             return Err(Failure::new(Kind::Internal, "a zone's id is none"));
         }
-        Ok(format!("/zones/{}/dns_records", self.zone.id))
+        let body = body.map(serde_json::to_vec).transpose();
+        Ok(Call {
+            endpoint,
+            method,
+            path: format!("/zones/{}/dns_records{rest}", self.zone.id),
+            body: body.map_err(|error| Failure::new(Kind::Internal, error))?,
+        })
+    }
+}
+
+fn object<'a>(fqdn: &'a Fqdn, record: &'a NewRecord) -> NewRecordObject<'a> {
+    NewRecordObject {
+        kind: "TXT",
+        name: fqdn.as_str(),
+        content: content::encode(&record.value),
+        ttl: record.ttl,
+        comment: &record.comment,
     }
 }
 
@@ -192,10 +210,15 @@ fn named(object: RecordObject, now: Option<i64>) -> Result<Option<Named>, Failur
     }))
 }
 
-const PER_PAGE: usize = 100;
+/// Records of one name, a page.
+const PER_PAGE: u64 = 100;
 /// Contents of one name and type may sum up to 8,192 characters, about 180 digests
 /// (<https://developers.cloudflare.com/dns/manage-dns-records/reference/dns-record-types/>); the rest is room.
 const MAX_PAGES: u64 = 10;
+/// Records of a whole zone, a page: a quarter of a mebibyte where they are of usual size.
+const ZONE_PAGE: u64 = 500;
+/// So many names are cheaper to ask for one by one than to pick from a zone of unknown size.
+const FEW: usize = 2;
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
+use tokio_util::task::TaskTracker;
 
 use super::Cloudflare;
 use super::exchange::{Answer, Call, Exchange, ExchangeError};
@@ -63,11 +64,15 @@ impl Script {
     pub(super) fn start(steps: impl IntoIterator<Item = Step>) -> (Cloudflare<Arc<Self>>, Arc<Self>) {
         let script =
             Arc::new(Self { steps: Mutex::new(steps.into_iter().collect()), bodies: Mutex::default() });
-        (Cloudflare::over(Arc::clone(&script), Metrics::new().0), script)
+        (Cloudflare::over(Arc::clone(&script), Metrics::new().0, TaskTracker::new()), script)
     }
 
     pub(super) fn add(&self, step: Step) {
         self.steps.lock().unwrap().push_back(step);
+    }
+
+    pub(super) fn add_all(&self, steps: impl IntoIterator<Item = Step>) {
+        self.steps.lock().unwrap().extend(steps);
     }
 
     /// The bodies sent, in order.
@@ -126,6 +131,15 @@ pub(super) fn answer(status: u16, content_type: &'static str, body: &str) -> Ans
     headers.insert("cf-ray", HeaderValue::from_static("86610873f8d987a9-IAD"));
     headers.insert("date", HeaderValue::from_static("Fri, 24 May 2024 09:43:37 GMT"));
     Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: body.as_bytes().to_vec() }
+}
+
+/// 200 with these rate limit headers.
+pub(super) fn limited(limit: &str, policies: &str) -> Answer {
+    let mut answer = ok(&Value::Null);
+    for (name, text) in [("ratelimit", limit), ("ratelimit-policy", policies)] {
+        answer.headers.insert(name, HeaderValue::from_str(text).unwrap());
+    }
+    answer
 }
 
 pub(super) fn lost() -> ExchangeError {

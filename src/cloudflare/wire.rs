@@ -84,10 +84,32 @@ pub(super) struct NewRecordObject<'a> {
     #[serde(rename = "type")]
     pub(super) kind: &'static str,
     pub(super) name: &'a str,
-    pub(super) content: &'a str,
+    pub(super) content: String,
     pub(super) ttl: u32,
     #[serde(skip_serializing_if = "str::is_empty")]
     pub(super) comment: &'a str,
+}
+
+/// The body of a batch: what goes first, then what comes
+/// (<https://developers.cloudflare.com/api/resources/dns/subresources/records/methods/batch/>).
+#[derive(Debug, Default, Serialize)]
+pub(super) struct BatchObject<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) deletes: Vec<IdObject<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) posts: Vec<NewRecordObject<'a>>,
+}
+
+/// Names a record that is to be deleted.
+#[derive(Debug, Serialize)]
+pub(super) struct IdObject<'a> {
+    pub(super) id: &'a str,
+}
+
+/// The result of a batch, in the order of the body; of what was deleted nothing more need be known.
+#[derive(Debug, Deserialize)]
+pub(super) struct BatchResult {
+    pub(super) posts: Option<Vec<RecordObject>>,
 }
 
 /// Whether a text has the form of an identifier: 32 lower-case hexadecimal digits

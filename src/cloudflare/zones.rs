@@ -1,22 +1,24 @@
-//! Which zone holds a name: asked of the API, label by label, and remembered for each credential by itself.
+//! Which zone holds a name: looked for in the list of all zones that a credential has, and where that is long or may not
+//! be read, asked label by label. Remembered for each credential by itself.
 
 mod choice;
+mod listing;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::{BoxFuture, Shared, WeakShared};
 use http::Method;
 
 use self::choice::{Sight, choose};
-use super::api::Api;
+use self::listing::Listing;
+use super::api::{Api, Reply};
+use super::budget::Urgency;
 use super::error::{Failure, Kind};
 use super::exchange::{Call, Exchange};
 use super::wire::ZoneObject;
 use crate::deadline::Deadline;
 use crate::expiring::Expiring;
+use crate::flight::Flights;
 use crate::issuer::ZonePin;
 use crate::metrics::Endpoint;
 use crate::name::Fqdn;
@@ -27,24 +29,28 @@ use crate::solver::port::Zone;
 /// The zones that credentials have been seen to have, or not to have.
 pub(super) struct Zones<X> {
     api: Arc<Api<X>>,
+    listings: Arc<Expiring<CredentialId, Listing>>,
+    /// Of credentials whose zones are not listed.
     known: Arc<Expiring<Key, Sight>>,
-    /// The look-ups in the air, so that each has one call however many wait for it. They live in their waiters:
-    /// when the last one leaves, the call is dropped.
-    flights: Mutex<HashMap<Key, WeakShared<Flight>>>,
+    /// The look-ups in the air, so that each has one call however many wait for it.
+    listed: Flights<CredentialId, Result<Listing, Failure>>,
+    looked: Flights<Key, Result<Sight, Failure>>,
 }
 
 type Key = (CredentialId, Fqdn);
-type Flight = BoxFuture<'static, Result<Sight, Failure>>;
 
 impl<X: Exchange> Zones<X> {
     pub(super) fn new(api: Arc<Api<X>>) -> Self {
-        Self { api, known: Arc::new(Expiring::new(CAPACITY)), flights: Mutex::default() }
+        Self {
+            api,
+            listings: Arc::new(Expiring::new(LISTINGS)),
+            known: Arc::new(Expiring::new(NAMES)),
+            listed: Flights::new(),
+            looked: Flights::new(),
+        }
     }
 
     /// The pinned zone, unasked if its id is; else the longest ancestor of `fqdn` that is a zone of this credential.
-    ///
-    /// An error of the API ends the walk: nearer to the root there is nothing to learn from it (cert-manager's own
-    /// solver walks on, and asks the same question once per label).
     pub(super) async fn find(
         &self,
         credential: &Credential,
@@ -55,25 +61,72 @@ impl<X: Exchange> Zones<X> {
         if let Some(ZonePin { name, id: Some(id), .. }) = pin {
             return Ok(Zone { id: id.clone(), name: name.clone(), name_servers: Vec::new() });
         }
-        let mut hidden = None;
-        for name in candidates(fqdn, pin) {
-            match self.look(credential, name, deadline).await {
-                Ok(Sight::Here(zone)) => return Ok(zone),
-                Ok(Sight::Unfit(cause)) => return Err(cause.into()),
-                Ok(Sight::Nowhere) => {}
-                Ok(Sight::Hidden(detail)) => hidden = Some(detail),
-                Err(failure) => return Err(failure.at_zones()),
-            }
+        let names = candidates(fqdn, pin);
+        let mut listing = self.listing(credential, deadline).await.map_err(Failure::at_zones)?;
+        let mut found = listing.pick(&names);
+        if let Some(Sight::Nowhere | Sight::Unfit(_)) = found
+            && listing.age() >= NEGATIVE
+        {
+            // Somebody may have mended it since.
+            self.listings.remove(&credential.id());
+            listing = self.listing(credential, deadline).await.map_err(Failure::at_zones)?;
+            found = listing.pick(&names);
         }
-        Err(match hidden {
-            Some(detail) => Error::new(Cause::ZonesHidden(fqdn.clone()), detail),
-            None => Cause::NoZone(fqdn.clone()).into(),
-        })
+        let found = match found {
+            Some(found) => found,
+            None => self.walk(credential, names, deadline).await.map_err(Failure::at_zones)?,
+        };
+        match found {
+            Sight::Here(zone) => Ok(zone),
+            Sight::Unfit(cause) => Err(cause.into()),
+            Sight::Nowhere => Err(Cause::NoZone(fqdn.clone()).into()),
+            Sight::Hidden(detail) => Err(Error::new(Cause::ZonesHidden(fqdn.clone()), detail)),
+        }
     }
 
-    /// Forgets a zone: a call to it was answered as if it were gone or another's.
+    /// Forgets a zone: a call to it was answered as if it were gone or another's, or it is not served. What was learned
+    /// a moment ago would be learned again.
     pub(super) fn forget(&self, credential: CredentialId, zone: &Fqdn) {
         self.known.remove(&(credential, zone.clone()));
+        if self.listings.get(&credential).is_some_and(|listing| listing.age() >= FRESH) {
+            self.listings.remove(&credential);
+        }
+    }
+
+    async fn listing(&self, credential: &Credential, deadline: Deadline) -> Result<Listing, Failure> {
+        let id = credential.id();
+        if let Some(listing) = self.listings.get(&id) {
+            return Ok(listing);
+        }
+        let (api, listings, credential) =
+            (Arc::clone(&self.api), Arc::clone(&self.listings), credential.clone());
+        // It has a budget of its own: whoever began it may have less time than those who join.
+        let flight = self.listed.join(id, async move {
+            let listing = listing::read(&api, &credential, Deadline::within(FLIGHT)).await?;
+            listings.insert(id, listing.clone(), POSITIVE);
+            api.metrics.cloudflare.zone_lists.set(listings.len().try_into().unwrap_or(i64::MAX));
+            Ok(listing)
+        });
+        deadline.run(flight).await.unwrap_or_else(|elapsed| Err(Failure::new(Kind::OutOfTime, elapsed)))
+    }
+
+    /// Asks label by label. An error of the API ends the walk: nearer to the root there is nothing to learn from it
+    /// (cert-manager's own solver walks on, and asks the same question once per label).
+    async fn walk(
+        &self,
+        credential: &Credential,
+        names: Vec<Fqdn>,
+        deadline: Deadline,
+    ) -> Result<Sight, Failure> {
+        let mut hidden = None;
+        for name in names {
+            match self.look(credential, name, deadline).await? {
+                Sight::Nowhere => {}
+                Sight::Hidden(detail) => hidden = Some(detail),
+                found => return Ok(found),
+            }
+        }
+        Ok(hidden.map_or(Sight::Nowhere, Sight::Hidden))
     }
 
     async fn look(&self, credential: &Credential, name: Fqdn, deadline: Deadline) -> Result<Sight, Failure> {
@@ -81,59 +134,40 @@ impl<X: Exchange> Zones<X> {
         if let Some(sight) = self.known.get(&key) {
             return Ok(sight);
         }
-        let flight = self.join(key, credential);
+        let (api, known, credential) = (Arc::clone(&self.api), Arc::clone(&self.known), credential.clone());
+        let flight = self.looked.join(key.clone(), async move {
+            let sight = ask(&api, &credential, &key.1).await?;
+            let ttl = if matches!(sight, Sight::Here(_)) { POSITIVE } else { NEGATIVE };
+            known.insert(key, sight.clone(), ttl);
+            api.metrics.cloudflare.zones.set(known.len().try_into().unwrap_or(i64::MAX));
+            Ok(sight)
+        });
         deadline.run(flight).await.unwrap_or_else(|elapsed| Err(Failure::new(Kind::OutOfTime, elapsed)))
     }
+}
 
-    /// The look-up in the air for this key, or a new one. It has a budget of its own: whoever began it may have less
-    /// time than those who joined.
-    fn join(&self, key: Key, credential: &Credential) -> Shared<Flight> {
-        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        let running = flights.get(&key).and_then(WeakShared::upgrade);
-        if let Some(flight) = running.filter(|flight| flight.peek().is_none()) {
-            return flight;
-        }
-        flights.retain(|_, flight| flight.upgrade().is_some());
-        let flight = fetch(Arc::clone(&self.api), Arc::clone(&self.known), key.clone(), credential.clone());
-        let flight = flight.boxed().shared();
-        if let Some(weak) = flight.downgrade() {
-            flights.insert(key, weak);
-        }
-        flight
+async fn ask<X: Exchange>(api: &Api<X>, credential: &Credential, name: &Fqdn) -> Result<Sight, Failure> {
+    let query = format!("name={name}&per_page={PER_PAGE}");
+    match list(api, credential, &query, Deadline::within(FLIGHT)).await {
+        Ok(reply) => choose(name, &reply.result),
+        Err(failure) if failure.kind == Kind::Denied => Ok(Sight::Hidden(failure.detail)),
+        Err(failure) => Err(failure),
     }
 }
 
-impl<X> std::fmt::Debug for Zones<X> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Zones").finish_non_exhaustive()
-    }
+/// <https://developers.cloudflare.com/api/resources/zones/methods/list/>
+async fn list<X: Exchange>(
+    api: &Api<X>,
+    credential: &Credential,
+    query: &str,
+    deadline: Deadline,
+) -> Result<Reply<Vec<ZoneObject>>, Failure> {
+    let path = format!("/zones?{query}");
+    let call = Call { endpoint: Endpoint::ListZones, method: Method::GET, path, body: None };
+    api.repeated(None, Urgency::Present, credential, &call, deadline).await
 }
 
-async fn fetch<X: Exchange>(
-    api: Arc<Api<X>>,
-    known: Arc<Expiring<Key, Sight>>,
-    key: Key,
-    credential: Credential,
-) -> Result<Sight, Failure> {
-    let name = &key.1;
-    let call = Call {
-        endpoint: Endpoint::ListZones,
-        method: Method::GET,
-        path: format!("/zones?name={name}&per_page=50"),
-        body: None,
-    };
-    let reply = api.repeated::<Vec<ZoneObject>>(&credential, &call, Deadline::within(FLIGHT)).await;
-    let sight = match reply {
-        Ok(reply) => choose(name, &reply.result)?,
-        Err(failure) if failure.kind == Kind::Denied => Sight::Hidden(failure.detail),
-        Err(failure) => return Err(failure),
-    };
-    let ttl = if matches!(sight, Sight::Here(_)) { POSITIVE } else { NEGATIVE };
-    known.insert(key, sight.clone(), ttl);
-    Ok(sight)
-}
-
-/// The zones' names to ask for, the longest first. No zone begins with an underscore. A name of a hundred labels is
+/// The zones' names to look for, the longest first. No zone begins with an underscore. A name of a hundred labels is
 /// somebody's joke, not a hundred calls.
 fn candidates(fqdn: &Fqdn, pin: Option<&ZonePin>) -> Vec<Fqdn> {
     if let Some(pin) = pin {
@@ -143,14 +177,20 @@ fn candidates(fqdn: &Fqdn, pin: Option<&ZonePin>) -> Vec<Fqdn> {
     names.split_off(names.len().saturating_sub(MAX_CANDIDATES))
 }
 
-/// How long a zone is remembered. One that goes is forgotten at the first call that says so.
+/// How long a zone, or the list of all, is remembered. One that goes is forgotten at the first call that says so.
 const POSITIVE: Duration = Duration::from_mins(10);
 /// How long it is remembered that there is none, or none that will do: somebody may be about to mend it.
 const NEGATIVE: Duration = Duration::from_mins(1);
+/// What is younger is not asked for again, however many failures point to it.
+const FRESH: Duration = Duration::from_secs(10);
+/// Lists of zones, of at most [`listing::MAX_PAGES`] pages, so about 40 KiB at most each.
+const LISTINGS: usize = 256;
 /// Names, each about 300 bytes.
-const CAPACITY: usize = 4096;
+const NAMES: usize = 4096;
 const MAX_CANDIDATES: usize = 16;
-/// For a call and its repeats; the waiters' own deadlines end sooner.
+/// The most that the API gives.
+const PER_PAGE: u64 = 50;
+/// For a look-up with its repeats; the waiters' own deadlines end sooner.
 const FLIGHT: Duration = Duration::from_secs(40);
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
                 return Ok(());
             }
         };
+        self.order.written(&challenge.fqdn, &challenge.value, deadline).await?;
         let config = IssuerConfig::parse_leniently(challenge.config.as_ref(), challenge.ambient);
         let result = match config {
             Ok(config) => self.remove(&challenge, &config, deadline).await,
@@ -73,7 +74,13 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
     ) -> Result<(), Error> {
         let fqdn = &challenge.fqdn;
         let key = Key { fqdn, value: &challenge.value, credential: credential.id() };
-        let zone = match self.ledger.writer(key) {
+        let writer = self.ledger.writer(key);
+        if let Some(writer) = &writer
+            && self.delete_made(key, credential, writer, deadline).await?
+        {
+            return Ok(());
+        }
+        let zone = match writer {
             Some(writer) => writer.zone,
             None => self.parts.records.zone(credential, fqdn, config.pin(fqdn), deadline).await?,
         };

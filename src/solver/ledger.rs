@@ -51,6 +51,8 @@ pub(crate) struct Writer {
     pub(crate) namespace: String,
     /// Whether this process made the record, or found it.
     pub(crate) created: Created,
+    /// Its id, if this process made it.
+    pub(crate) id: Option<String>,
     /// If it was written ahead: for which name's Challenges, and in the `Present` of which value.
     pub(crate) ahead: Option<(Fqdn, TxtValue)>,
 }
@@ -74,6 +76,11 @@ impl Ledger {
             entry.stands_since = Some(entry.touched);
             entry.gone = None;
         });
+    }
+
+    /// A value that was written stands still.
+    pub(crate) fn stands(&self, key: Key<'_>) {
+        self.update(key, |entry| entry.stands_since = Some(entry.touched));
     }
 
     /// How a value was written, if it was and has not been deleted here.
@@ -159,7 +166,10 @@ impl Ledger {
         entries
             .filter_map(|(fqdn, entry)| {
                 let writer = entry.writer.as_ref().filter(|writer| writer.ahead.is_some())?;
-                (entry.confirmed.is_none()).then(|| (fqdn.clone(), entry.value.clone(), writer.clone()))
+                // What was confirmed before it was written was another record.
+                let is_confirmed =
+                    entry.confirmed.is_some_and(|at| entry.stands_since.is_none_or(|s| s <= at));
+                (!is_confirmed).then(|| (fqdn.clone(), entry.value.clone(), writer.clone()))
             })
             .collect()
     }
@@ -313,6 +323,7 @@ mod tests {
             credential: credential(),
             zone: Zone { id: "0".repeat(32), name: fqdn("example.com"), name_servers: Vec::new() },
             created: Created::New,
+            id: None,
             ahead: None,
         }
     }

@@ -56,7 +56,45 @@ pub enum Created {
     Existing,
 }
 
+/// A record that stands after a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// How it came to be there.
+    pub created: Created,
+    /// Its id, where the write told it.
+    pub id: Option<String>,
+}
+
+/// A record to be deleted.
+#[derive(Debug, Clone, Copy)]
+pub struct Doomed<'a> {
+    /// Its name.
+    pub fqdn: &'a Fqdn,
+    /// Its decoded value.
+    pub value: &'a str,
+    /// Its id.
+    pub id: &'a str,
+}
+
+impl<'a> From<(&'a Fqdn, &'a Record)> for Doomed<'a> {
+    fn from((fqdn, record): (&'a Fqdn, &'a Record)) -> Self {
+        Self { fqdn, value: &record.value, id: &record.id }
+    }
+}
+
+/// How a record came to be gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// This call deleted it.
+    Now,
+    /// There was none of this id, unless a call that was not answered deleted it.
+    Before,
+}
+
 /// Cloudflare's zones and TXT records. Everything it remembers is kept by credential and never crosses.
+///
+/// Writes and lists at one name take effect in the order in which they were asked for: a list shows what was created
+/// before, and a delete takes what was created before and leaves what is created after.
 pub trait Records: Send + Sync + 'static {
     /// The zone that holds `fqdn`: the pinned one, or the longest one visible to the credential.
     fn zone(
@@ -84,16 +122,19 @@ pub trait Records: Send + Sync + 'static {
         fqdn: &Fqdn,
         record: NewRecord,
         deadline: Deadline,
-    ) -> impl Future<Output = Result<Created, Error>> + Send;
+    ) -> impl Future<Output = Result<Made, Error>> + Send;
 
     /// Deletes a record by its id; one that is already gone is success.
     fn delete(
         &self,
         credential: &Credential,
         zone: &Zone,
-        id: &str,
+        record: Doomed<'_>,
         deadline: Deadline,
-    ) -> impl Future<Output = Result<(), Error>> + Send;
+    ) -> impl Future<Output = Result<Deleted, Error>> + Send;
+
+    /// Looks the zone up anew next time: what was written there is not served.
+    fn doubt(&self, credential: &Credential, zone: &Zone);
 }
 
 /// What is to be confirmed.

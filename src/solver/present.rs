@@ -50,7 +50,9 @@ impl Written {
 impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, C> {
     pub(super) async fn present(&self, request: ChallengeRequest, deadline: Deadline) -> Result<(), Error> {
         let job = self.prepare(request, deadline)?;
-        let Job { challenge, config, .. } = &job;
+        let Job { challenge, config, siblings, .. } = &job;
+        let values = std::iter::once(&challenge.value).chain(siblings);
+        let writing: Vec<_> = values.map(|value| self.order.write(&challenge.fqdn, value)).collect();
         let source = config.source(&challenge.fqdn).ok_or_else(|| Cause::NoSource(challenge.fqdn.clone()))?;
         let credential =
             self.parts.credentials.load(&challenge.namespace, source, Freshness::Shared, deadline).await?;
@@ -61,6 +63,7 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             }
             result => result?,
         };
+        drop(writing);
         tracing::Span::current().record("zone", tracing::field::display(&written.zone.name));
         self.confirm(&job, &written).await
     }
@@ -101,7 +104,8 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         Ok(Written { credential, zone, values, found: created == Created::Existing })
     }
 
-    /// Writes a value unless this process has already: then the record stands, or the confirmation will tell.
+    /// Writes a value. One that was written ahead a moment ago stands, and nobody had a reason to remove it; of any other
+    /// Cloudflare is asked, for another process may have been told to clean it up.
     async fn write_one(
         &self,
         job: &Job,
@@ -112,19 +116,26 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         let Job { challenge, config, owner, deadline, .. } = job;
         let fqdn = &challenge.fqdn;
         let key = Key { fqdn, value, credential: credential.id() };
+        let is_own = *value == challenge.value;
         let recent = self.ledger.recent_writer(key).filter(|writer| writer.zone == *zone);
-        if let Some(writer) = recent {
+        if let Some(writer) = recent.filter(|writer| writer.ahead.is_some() || !is_own) {
             return Ok(writer.created);
         }
         let ahead = (*value != challenge.value).then_some(&challenge.value);
         let comment = Mark::comment(owner, fqdn, value, ahead);
         let record = NewRecord { value: value.clone(), ttl: config.ttl(), comment };
-        let created = self.parts.records.create(credential, zone, fqdn, record, *deadline).await?;
+        let made = self.parts.records.create(credential, zone, fqdn, record, *deadline).await?;
+        let known = self.ledger.writer(key).filter(|writer| writer.zone == *zone);
+        if let Some(known) = known.filter(|_| made.created == Created::Existing) {
+            self.ledger.stands(key);
+            return Ok(known.created);
+        }
+        let (created, id) = (made.created, made.id);
         let ahead = challenge.dns_name.clone().zip(ahead.cloned());
         let namespace = challenge.namespace.clone();
-        let writer = Writer { credential: credential.clone(), zone: zone.clone(), namespace, created, ahead };
-        self.ledger.wrote(key, writer);
-        tracing::info!(?created, ahead = *value != challenge.value, "written");
+        let (credential, zone) = (credential.clone(), zone.clone());
+        self.ledger.wrote(key, Writer { credential, zone, namespace, created, id, ahead });
+        tracing::info!(?created, ahead = !is_own, "written");
         Ok(created)
     }
 
@@ -144,11 +155,13 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
                     return Ok(());
                 }
                 // It was live, and the time that is left after a wait may be too short for another look.
-                Err(error) if held && matches!(error.cause(), Cause::NotLive(_)) => {
+                Err(error) if held && is_not_live(&error) => {
                     return Err(Error::new(Cause::HeldBack(fqdn.clone()), error));
                 }
                 Err(error) => {
-                    if matches!(error.cause(), Cause::NotLive(_)) {
+                    // It may be another zone by now that is served under this name.
+                    self.parts.records.doubt(&written.credential, &written.zone);
+                    if is_not_live(&error) {
                         written.keys(fqdn).for_each(|key| self.ledger.doubt(key));
                     }
                     return Err(error);
@@ -201,6 +214,11 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         };
         evidence.quiet_at(lifetime(job.config.ttl()))
     }
+}
+
+/// Whether it may be the record that is missing, by whatever way it was looked for.
+fn is_not_live(error: &Error) -> bool {
+    matches!(error.cause(), Cause::NotLive(_) | Cause::Unconfirmed { .. })
 }
 
 /// The value of a record that some challenge stands behind: no CA has looked at anything else.

@@ -3,11 +3,16 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
+use futures::stream::{self, StreamExt};
+
 use super::Solver;
 use super::error::Error;
 use super::ledger::{Key, Writer};
 use super::mark::Mark;
-use super::port::{Challenges, Credentials, LiveChallenge, Propagation, Record, Records, Stage, Zone};
+use super::port::{
+    Challenges, Credentials, Deleted, Doomed, LiveChallenge, Propagation, Record, Records, Stage, Zone,
+};
 use crate::challenge::TxtValue;
 use crate::deadline::Deadline;
 use crate::name::Fqdn;
@@ -17,16 +22,12 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
     /// Removes the values that this process wrote ahead, and was not asked to present, of Challenges that have ended or
     /// are gone. To be called when the Challenges have changed.
     pub async fn remove_unpresented(&self, budget: Duration) {
-        for (fqdn, value, writer) in self.ledger.ahead() {
-            let Some((dns_name, _)) = &writer.ahead else {
-                continue;
-            };
-            let Some(known) = self.parts.challenges.known(dns_name) else {
-                continue;
-            };
-            if known.iter().any(|challenge| challenge.value == value && needs(challenge)) {
-                continue;
-            }
+        let unneeded = self.ledger.ahead().into_iter().filter(|(_, value, writer)| {
+            let known = writer.ahead.as_ref().and_then(|(name, _)| self.parts.challenges.known(name));
+            known.is_some_and(|known| !known.iter().any(|other| other.value == *value && needs(other)))
+        });
+        // Several at a time, so that they share calls and a zone that does not answer holds up no other.
+        let removals = stream::iter(unneeded).for_each_concurrent(AT_ONCE, async |(fqdn, value, writer)| {
             match self.remove_written(&fqdn, &value, &writer, Deadline::within(budget)).await {
                 Ok(()) => tracing::info!(%fqdn, "removed a value written ahead: its challenge went away"),
                 // The next change of a Challenge brings us here again.
@@ -34,7 +35,31 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
                     tracing::warn!(%fqdn, code = error.cause().code(), detail = ?error.detail(), "a value written ahead is still there");
                 }
             }
+        });
+        removals.await;
+    }
+
+    /// Deletes the record that this process made by its id, and says whether that was all: what it did not make, or
+    /// somebody else deleted, has to be looked for.
+    pub(super) async fn delete_made(
+        &self,
+        key: Key<'_>,
+        credential: &Credential,
+        writer: &Writer,
+        deadline: Deadline,
+    ) -> Result<bool, Error> {
+        // Whatever comes of this, a Present after it writes anew.
+        self.ledger.doubt(key);
+        let Some(id) = &writer.id else {
+            return Ok(false);
+        };
+        let record = Doomed { fqdn: key.fqdn, value: key.value.as_str(), id };
+        let deleted = self.parts.records.delete(credential, &writer.zone, record, deadline).await?;
+        let is_done = deleted == Deleted::Now;
+        if is_done {
+            self.ledger.gone(key);
         }
+        Ok(is_done)
     }
 
     /// Removes a value with what wrote it.
@@ -45,6 +70,10 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         writer: &Writer,
         deadline: Deadline,
     ) -> Result<(), Error> {
+        let key = Key { fqdn, value, credential: writer.credential.id() };
+        if self.delete_made(key, &writer.credential, writer, deadline).await? {
+            return Ok(());
+        }
         let records = self.parts.records.list(&writer.credential, &writer.zone, fqdn, deadline).await?;
         self.delete_value(&writer.credential, &writer.zone, fqdn, value, &records, deadline).await
     }
@@ -59,14 +88,17 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         records: &[Record],
         deadline: Deadline,
     ) -> Result<(), Error> {
-        for record in records.iter().filter(|record| record.value == value.as_str()) {
-            let is_marked = Mark::read(&record.comment, fqdn, &record.value).is_some();
-            if is_marked || value.is_digest() {
-                self.parts.records.delete(credential, zone, &record.id, deadline).await?;
-            } else {
-                tracing::warn!("a record of this value has neither our mark nor a digest's form: it stays");
-            }
+        let is_marked = |record: &Record| Mark::read(&record.comment, fqdn, &record.value).is_some();
+        let equal = records.iter().filter(|record| record.value == value.as_str());
+        let (doomed, foreign): (Vec<_>, Vec<_>) = equal.partition(|r| is_marked(r) || value.is_digest());
+        if !foreign.is_empty() {
+            tracing::warn!("a record of this value has neither our mark nor a digest's form: it stays");
         }
+        // All at once, so that one call can take them.
+        let deleted = doomed.into_iter().map(|record| {
+            self.parts.records.delete(credential, zone, Doomed::from((fqdn, record)), deadline)
+        });
+        join_all(deleted).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         self.ledger.gone(Key { fqdn, value, credential: credential.id() });
         Ok(())
     }
@@ -99,9 +131,14 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             return;
         };
         let is_live = |record: &Record| live.iter().any(|challenge| challenge.value.as_str() == record.value);
-        for record in candidates.into_iter().filter(|record| !is_live(record)) {
-            match self.parts.records.delete(credential, zone, &record.id, deadline).await {
-                Ok(()) => {
+        let orphans = candidates.into_iter().filter(|record| !is_live(record));
+        let deleted = orphans.map(async |record| {
+            let deleted = self.parts.records.delete(credential, zone, Doomed::from((fqdn, record)), deadline);
+            (record, deleted.await)
+        });
+        for (record, deleted) in join_all(deleted).await {
+            match deleted {
+                Ok(_) => {
                     if let Some(value) = TxtValue::parse(&record.value) {
                         self.ledger.gone(Key { fqdn, value: &value, credential: credential.id() });
                     }
@@ -120,6 +157,9 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
 fn needs(challenge: &LiveChallenge) -> bool {
     !matches!(challenge.stage, Stage::Over { .. })
 }
+
+/// Removals under way at a time.
+const AT_ONCE: usize = 32;
 
 /// No younger record is taken for an orphan: requests made without a Challenge (the conformance suite's) are over by
 /// then, and Cloudflare tells ages in whole seconds.

@@ -140,7 +140,7 @@ const KNOWN: &[(u16, u32, &str, Kind)] = &[
     (403, 1038, "You cannot use this API for domains with a .cf TLD", Kind::Refused(1038)),
     (400, 7003, "Could not route to /client/v4/zones/x", Kind::NoZone),
     (404, 7003, "Could not route to /client/v4/zones/x", Kind::NoZone),
-    (404, 7000, "No route for that URI", LOST),
+    (404, 7000, "No route for that URI", Kind::NoRoute),
     (404, 81044, "Record does not exist.", Kind::NoRecord),
     (404, 1234, "Not found", Kind::NotFound),
     (400, 81057, "The record already exists.", Kind::Identical),

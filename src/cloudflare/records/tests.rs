@@ -5,12 +5,15 @@ mod create;
 use serde_json::{Value, json};
 use tokio::time::{Instant, advance};
 
+use crate::cloudflare::api::PAUSES;
+
+use crate::challenge::TxtValue;
 use crate::cloudflare::script::{
     NEVER, Script, Step, answer, count, example, fqdn, html, id, lost, ok, refusal, soon, token, unsent,
 };
 use crate::metrics::Outcome;
 use crate::solver::error::Cause;
-use crate::solver::port::Records;
+use crate::solver::port::{Created, Deleted, Doomed, Records};
 
 use super::*;
 use crate::cloudflare::exchange::{Answer, ExchangeError};
@@ -107,12 +110,12 @@ async fn what_is_gone_is_deleted() {
     ];
     for answer in answers {
         let (cloudflare, _script) = Script::start([delete('1', answer)]);
-        cloudflare.delete(&token("t"), &example(), &id('1'), soon()).await.unwrap();
+        delete_one(&cloudflare, &id('1'), soon()).await.unwrap();
     }
     // The first call went through, its reply did not.
     let (cloudflare, _script) =
         Script::start([delete('1', lost()), delete('1', refusal(404, 81044, "Record does not exist."))]);
-    cloudflare.delete(&token("t"), &example(), &id('1'), soon()).await.unwrap();
+    assert_eq!(delete_one(&cloudflare, &id('1'), soon()).await.unwrap(), Deleted::Before);
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,7 +123,7 @@ async fn a_page_of_a_proxy_deletes_nothing() {
     for page in [html(404), html(200), answer(404, "application/json", "")] {
         let again = || delete('1', page.clone());
         let (cloudflare, _script) = Script::start([again(), again(), again()]);
-        let error = cloudflare.delete(&token("t"), &example(), &id('1'), soon()).await.unwrap_err();
+        let error = delete_one(&cloudflare, &id('1'), soon()).await.unwrap_err();
         assert_eq!(*error.cause(), Cause::Unavailable);
     }
 }
@@ -129,7 +132,7 @@ async fn a_page_of_a_proxy_deletes_nothing() {
 async fn ids_that_are_none_never_become_a_url() {
     let (cloudflare, _script) = Script::start([]);
     for bad in ["", "../../user/tokens", "1111111111111111111111111111111?", &id('A'), "ä"] {
-        let error = cloudflare.delete(&token("t"), &example(), bad, soon()).await.unwrap_err();
+        let error = delete_one(&cloudflare, bad, soon()).await.unwrap_err();
         assert_eq!(*error.cause(), Cause::Internal, "{bad}");
         let zone = Zone { id: bad.to_owned(), ..example() };
         let error = cloudflare.list(&token("t"), &zone, &fqdn(NAME), soon()).await.unwrap_err();
@@ -142,7 +145,17 @@ async fn create<X: Exchange>(
     cloudflare: &crate::cloudflare::Cloudflare<X>,
     zone: &Zone,
 ) -> Result<Created, Error> {
-    cloudflare.create(&token("t"), zone, &fqdn(NAME), new(), soon()).await
+    cloudflare.create(&token("t"), zone, &fqdn(NAME), new(), soon()).await.map(|made| made.created)
+}
+
+async fn delete_one<X: Exchange>(
+    cloudflare: &crate::cloudflare::Cloudflare<X>,
+    id: &str,
+    deadline: Deadline,
+) -> Result<Deleted, Error> {
+    let fqdn = fqdn(NAME);
+    let record = Doomed { fqdn: &fqdn, value: VALUE, id };
+    cloudflare.delete(&token("t"), &example(), record, deadline).await
 }
 
 fn new() -> NewRecord {

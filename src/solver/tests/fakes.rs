@@ -16,8 +16,8 @@ use crate::secret::{Credential, Secret};
 use crate::solver::error::{Cause, Error};
 use crate::solver::mark::{Owner, OwnerId};
 use crate::solver::port::{
-    Challenges, Created, Credentials, Freshness, LiveChallenge, NewRecord, Propagation, Record, Records,
-    Sighting, Stage, Watch, Zone,
+    Challenges, Created, Credentials, Deleted, Doomed, Freshness, LiveChallenge, Made, NewRecord,
+    Propagation, Record, Records, Sighting, Stage, Watch, Zone,
 };
 use crate::solver::{Parts, Solver};
 
@@ -99,7 +99,7 @@ impl World {
     }
 
     pub(super) fn put(&self, value: &str, comment: &str) {
-        self.with(|state| state.add(fqdn(NAME), value.into(), comment.into()));
+        self.with(|state| drop(state.add(fqdn(NAME), value.into(), comment.into())));
     }
 
     pub(super) fn calls(&self, name: &str) -> usize {
@@ -134,10 +134,12 @@ impl World {
 }
 
 impl State {
-    fn add(&mut self, fqdn: Fqdn, value: String, comment: String) {
+    fn add(&mut self, fqdn: Fqdn, value: String, comment: String) -> String {
         self.next_id += 1;
         let id = format!("{:032x}", self.next_id);
-        self.records.push(Stored { id, fqdn, value, comment, made: Instant::now(), deleted: None });
+        let made = Instant::now();
+        self.records.push(Stored { id: id.clone(), fqdn, value, comment, made, deleted: None });
+        id
     }
 
     fn standing(&self) -> impl Iterator<Item = &Stored> {
@@ -191,25 +193,38 @@ impl Records for World {
         fqdn: &Fqdn,
         record: NewRecord,
         _: Deadline,
-    ) -> Result<Created, Error> {
+    ) -> Result<Made, Error> {
         self.call("create", Some(credential))?;
         self.with(|state| {
             let value = record.value.as_str();
             if state.standing().any(|other| other.fqdn == *fqdn && other.value == value) {
-                return Ok(Created::Existing);
+                return Ok(Made { created: Created::Existing, id: None });
             }
-            state.add(fqdn.clone(), value.into(), record.comment);
-            Ok(Created::New)
+            let id = state.add(fqdn.clone(), value.into(), record.comment);
+            Ok(Made { created: Created::New, id: Some(id) })
         })
     }
 
-    async fn delete(&self, credential: &Credential, _: &Zone, id: &str, _: Deadline) -> Result<(), Error> {
+    async fn delete(
+        &self,
+        credential: &Credential,
+        _: &Zone,
+        doomed: Doomed<'_>,
+        _: Deadline,
+    ) -> Result<Deleted, Error> {
         self.call("delete", Some(credential))?;
         self.with(|state| {
-            let record = state.records.iter_mut().find(|record| record.id == id);
-            record.expect("only a record that was listed is deleted").deleted = Some(Instant::now());
-        });
-        Ok(())
+            let record = state.records.iter_mut().find(|record| record.id == doomed.id);
+            let record = record.expect("only a record that was made or listed is deleted");
+            assert_eq!((&record.fqdn, &*record.value), (doomed.fqdn, doomed.value));
+            let deleted = if record.deleted.is_none() { Deleted::Now } else { Deleted::Before };
+            record.deleted.get_or_insert_with(Instant::now);
+            Ok(deleted)
+        })
+    }
+
+    fn doubt(&self, _: &Credential, _: &Zone) {
+        self.with(|state| state.calls.push("doubt"));
     }
 }
 

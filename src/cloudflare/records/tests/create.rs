@@ -90,7 +90,7 @@ async fn no_write_starts_after_the_deadline() {
     advance(Duration::from_secs(1)).await;
     let made = cloudflare.create(&t, &zone, &fqdn(NAME), new(), deadline).await;
     assert_eq!(*made.unwrap_err().cause(), Cause::OutOfTime);
-    let gone = cloudflare.delete(&t, &zone, &id('1'), deadline).await;
+    let gone = delete_one(&cloudflare, &id('1'), deadline).await;
     assert_eq!(*gone.unwrap_err().cause(), Cause::OutOfTime);
     // Neither does a repeat whose pause would end after it.
     script.add(post(lost()));
