@@ -5,3 +5,4 @@ mod binary;
 mod cluster;
 mod edge;
 mod propagation;
+mod writes;
