@@ -54,8 +54,8 @@ impl<X: Exchange> ZoneRecords<X> {
     }
 
     /// Those at exactly these names. Several are read by one list of the zone, if that has one page: between two pages a
-    /// record may move from the one to the other and be missed. The API's filters ignore case and have changed their meaning more than once: what it lists is compared
-    /// here.
+    /// record may move from the one to the other and be missed. The API's filters ignore case and have changed their
+    /// meaning more than once: what it lists is compared here.
     pub(super) async fn read(
         &self,
         mut permit: Option<Permit>,
@@ -65,22 +65,14 @@ impl<X: Exchange> ZoneRecords<X> {
         if names.len() > FEW {
             let page = self.page(permit.take(), "", ZONE_PAGE, 1, deadline).await?;
             if page.total.map_or(!page.is_full, |total| total <= 1) {
-                let mut found: HashMap<_, Vec<_>> = HashMap::new();
-                for named in page.records {
-                    if let Some(name) = Fqdn::parse(&named.name).ok().filter(|name| names.contains(name)) {
-                        found.entry(name).or_default().push(named.record);
-                    }
-                }
-                return Ok(found);
+                return Ok(by_name(page.records, names));
             }
         }
-        let mut found: HashMap<_, Vec<_>> = HashMap::new();
+        let mut listed = Vec::new();
         for name in names {
-            let records = self.search(permit.take(), &format!("name.exact={name}"), deadline).await?;
-            let own = records.into_iter().filter(|named| Fqdn::parse(&named.name).as_ref() == Ok(name));
-            found.insert(name.clone(), own.map(|named| named.record).collect());
+            listed.extend(self.search(permit.take(), &format!("name.exact={name}"), deadline).await?);
         }
-        Ok(found)
+        Ok(by_name(listed, names))
     }
 
     /// The call that makes a record
@@ -175,6 +167,17 @@ impl<X: Exchange> ZoneRecords<X> {
             body: body.map_err(|error| Failure::new(Kind::Internal, error))?,
         })
     }
+}
+
+/// Of what was listed, the records at these names.
+fn by_name(listed: Vec<Named>, names: &BTreeSet<Fqdn>) -> HashMap<Fqdn, Vec<Record>> {
+    let mut found: HashMap<_, Vec<_>> = HashMap::new();
+    for named in listed {
+        if let Some(name) = Fqdn::parse(&named.name).ok().filter(|name| names.contains(name)) {
+            found.entry(name).or_default().push(named.record);
+        }
+    }
+    found
 }
 
 fn object<'a>(fqdn: &'a Fqdn, record: &'a NewRecord) -> NewRecordObject<'a> {

@@ -112,6 +112,14 @@ pub(super) struct BatchResult {
     pub(super) posts: Option<Vec<RecordObject>>,
 }
 
+impl BatchResult {
+    /// The new records, if there are as many as were asked for.
+    pub(super) fn records(self, count: usize) -> Option<Vec<RecordObject>> {
+        let posts = self.posts.unwrap_or_default();
+        (posts.len() == count && posts.iter().all(|record| record.name.is_some())).then_some(posts)
+    }
+}
+
 /// Whether a text has the form of an identifier: 32 lower-case hexadecimal digits
 /// (<https://developers.cloudflare.com/fundamentals/account/find-account-and-zone-ids/>). Nothing else becomes part
 /// of a URL: an answer with `../` in an id must not choose what is called next.

@@ -256,11 +256,3 @@ impl Next {
         Self::Groups(Vec::new())
     }
 }
-
-impl BatchResult {
-    /// The new records, if there are as many as were asked for.
-    fn records(self, count: usize) -> Option<Vec<RecordObject>> {
-        let posts = self.posts.unwrap_or_default();
-        (posts.len() == count && posts.iter().all(|record| record.name.is_some())).then_some(posts)
-    }
-}

@@ -48,19 +48,20 @@ impl Lists {
         std::mem::replace(&mut state.is_running, true)
     }
 
-    /// Those that wait, if any still do.
+    /// Those that wait, if any still do; if none does, the task is at its end.
     fn take(&self) -> Vec<(Fqdn, Waiter)> {
-        let mut state = self.lock();
-        state.waiting.retain(|(_, waiter)| !waiter.is_closed());
-        state.is_running = !state.waiting.is_empty();
-        std::mem::take(&mut state.waiting)
+        std::mem::take(&mut self.still_waiting().waiting)
     }
 
     fn is_idle(&self) -> bool {
+        !self.still_waiting().is_running
+    }
+
+    fn still_waiting(&self) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         state.waiting.retain(|(_, waiter)| !waiter.is_closed());
         state.is_running = !state.waiting.is_empty();
-        !state.is_running
+        state
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

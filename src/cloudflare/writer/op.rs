@@ -40,8 +40,6 @@ pub(super) struct Op {
     pub(super) lost: bool,
     /// Calls that carried it and came to nothing.
     pub(super) tries: usize,
-    /// It has its verdict.
-    pub(super) is_settled: bool,
 }
 
 impl Change {
@@ -86,7 +84,7 @@ impl Change {
 
 impl Op {
     pub(super) fn new(change: Change, number: u64, deadline: Deadline) -> Self {
-        Self { change, number, deadline, waiters: Vec::new(), lost: false, tries: 0, is_settled: false }
+        Self { change, number, deadline, waiters: Vec::new(), lost: false, tries: 0 }
     }
 
     /// One more waits for it.

@@ -19,11 +19,9 @@ use crate::solver::port::{Created, Deleted, Made, Record};
 impl<X: Exchange> Writer<X> {
     /// There was no answer, or none that can be used. What has not been carried out is sent again, twice at most.
     pub(super) async fn again(&self, mut group: Vec<Op>, failure: Failure) -> Next {
-        for op in &mut group {
-            op.tries += 1;
-        }
         let is_lost = failure.kind == Kind::Unavailable { unsent: false };
         for op in &mut group {
+            op.tries += 1;
             op.lost |= is_lost;
         }
         // A delete alone tells by itself, the second time, that it was carried out the first time.
@@ -62,7 +60,7 @@ impl<X: Exchange> Writer<X> {
     }
 
     /// Gives those their verdict whose change is seen to stand; returns the others.
-    async fn settle(&self, mut group: Vec<Op>) -> Result<Vec<Op>, (Vec<Op>, Failure)> {
+    async fn settle(&self, group: Vec<Op>) -> Result<Vec<Op>, (Vec<Op>, Failure)> {
         let names: BTreeSet<_> = group.iter().map(|op| op.change.fqdn().clone()).collect();
         let standing = match self.records.read(None, &names, Deadline::within(FLIGHT)).await {
             Ok(standing) => standing,
@@ -71,15 +69,16 @@ impl<X: Exchange> Writer<X> {
         // What one of them is to delete tells nothing of what another is to make after it.
         let doomed: HashSet<String> =
             group.iter().filter_map(|op| op.change.id().map(str::to_owned)).collect();
-        for op in &mut group {
-            if let Some(done) = seen(op, &standing, &doomed) {
-                info!(zone = %self.records.zone.name, fqdn = %op.change.fqdn(), ?done, "a change was seen to stand");
-                op.tell(&Ok(done));
-                op.is_settled = true;
-            }
+        let mut rest = Vec::new();
+        for mut op in group {
+            let Some(done) = seen(&op, &standing, &doomed) else {
+                rest.push(op);
+                continue;
+            };
+            info!(zone = %self.records.zone.name, fqdn = %op.change.fqdn(), ?done, "a change was seen to stand");
+            op.tell(&Ok(done));
         }
-        group.retain(|op| !op.is_settled);
-        Ok(group)
+        Ok(rest)
     }
 }
 
