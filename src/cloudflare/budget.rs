@@ -76,8 +76,9 @@ pub(super) struct Budget {
 #[derive(Debug)]
 struct State {
     policies: Vec<Policy>,
-    /// When the next call were due if all came evenly (the generic cell rate algorithm).
+    /// When the next call were due if all came evenly (the generic cell rate algorithm), at this pace.
     due: Instant,
+    gap: Duration,
     last: Option<Instant>,
     /// Calls on their way.
     under_way: u32,
@@ -85,6 +86,8 @@ struct State {
     probing: bool,
     tickets: Vec<Ticket>,
     numbers: u64,
+    /// Changes and lists that wait for a call, several for one.
+    gathered: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -111,12 +114,14 @@ impl Budget {
             state: Mutex::new(State {
                 policies: vec![Policy::assumed(now)],
                 due: now,
+                gap: policy::FASTEST,
                 last: None,
                 under_way: 0,
                 closed_until: None,
                 probing: false,
                 tickets: Vec::new(),
                 numbers: 0,
+                gathered: 0,
             }),
             changed: Notify::new(),
             metrics,
@@ -207,6 +212,18 @@ impl Budget {
         self.changed.notify_waiters();
     }
 
+    /// So many more changes or lists wait for a call.
+    pub(super) fn gather(&self, count: usize) {
+        let mut state = self.lock();
+        state.gathered = state.gathered.saturating_add(count.try_into().unwrap_or(u32::MAX));
+    }
+
+    /// So many wait no longer.
+    pub(super) fn release(&self, count: usize) {
+        let mut state = self.lock();
+        state.gathered = state.gathered.saturating_sub(count.try_into().unwrap_or(u32::MAX));
+    }
+
     fn is_recent(&self) -> bool {
         let state = self.lock();
         state.closed_until.is_some() || state.last.is_some_and(|last| last.elapsed() < policy::WINDOW)
@@ -238,7 +255,10 @@ impl State {
             return old_at.filter(|at| *at > now).map_or(Turn::Later, Turn::At);
         }
         let is_probe = self.closed_until.is_some();
-        let room = self.policies.iter().map(|policy| policy.room(now)).max();
+        let room = self.policies.iter().map(|policy| policy.room(now, self.gathered)).max();
+        if let Some(Room::Ample { gap, .. } | Room::Paced { gap, .. }) = room {
+            self.change_pace(gap, now);
+        }
         match self.closed_until {
             Some(until) if now < until => return Turn::At(until),
             Some(_) if self.probing => return Turn::Later,
@@ -252,8 +272,8 @@ impl State {
                 }
             }
         }
-        if let Some(Room::Ample { gap, burst } | Room::Paced { gap, burst, .. }) = room {
-            self.due = (self.due.max(now) + gap).min(now + gap * (burst + 1));
+        if let Some(Room::Ample { burst, .. } | Room::Paced { burst, .. }) = room {
+            self.due = (self.due.max(now) + self.gap).min(now + self.gap * (burst + 1));
         }
         self.policies.iter_mut().for_each(|policy| policy.spend(now));
         self.last = Some(now);
@@ -261,14 +281,22 @@ impl State {
         Turn::Now { is_probe }
     }
 
+    /// What ran ahead counts in calls, whatever the pace becomes.
+    fn change_pace(&mut self, gap: Duration, now: Instant) {
+        let ahead = self.due.saturating_duration_since(now);
+        let gap = gap.max(policy::FASTEST);
+        self.due = now + ahead.mul_f64(gap.div_duration_f64(self.gap));
+        self.gap = gap;
+    }
+
     fn due_at(&mut self, room: Option<Room>, urgency: Urgency, now: Instant) -> Instant {
         match room {
             None | Some(Room::Ample { .. }) => now,
-            Some(Room::Paced { gap, burst, ends }) => {
-                let ahead = if urgency == Urgency::Present { burst } else { burst / 2 };
-                // Of a pace that was slower a moment ago nothing is owed.
-                self.due = self.due.min(now + gap * (burst + 1));
-                let paced = self.due.checked_sub(gap * ahead).map_or(now, |at| at.max(now)).min(ends);
+            Some(Room::Paced { gap: _, burst, clean_up_burst, ends }) => {
+                let ahead = if urgency == Urgency::Present { burst } else { clean_up_burst };
+                // What may run ahead may have become less.
+                self.due = self.due.min(now + self.gap * (burst + 1));
+                let paced = self.due.checked_sub(self.gap * ahead).map_or(now, |at| at.max(now)).min(ends);
                 if urgency == Urgency::Present { paced.min(self.trickle(now, ends)) } else { paced }
             }
             Some(Room::Reserved(ends)) if urgency == Urgency::Present => self.trickle(now, ends),
@@ -302,6 +330,8 @@ impl<'a> Waiting<'a> {
         let number = state.numbers;
         state.numbers += 1;
         state.tickets.push(Ticket { number, urgency, since: Instant::now() });
+        drop(state);
+        budget.metrics.cloudflare.calls_waiting.inc();
         Self { budget, number }
     }
 }
@@ -309,6 +339,7 @@ impl<'a> Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.budget.lock().tickets.retain(|ticket| ticket.number != self.number);
+        self.budget.metrics.cloudflare.calls_waiting.dec();
         self.budget.changed.notify_waiters();
     }
 }

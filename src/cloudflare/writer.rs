@@ -225,7 +225,7 @@ impl<X: Exchange> Writer<X> {
         let mut op = Op::new(change, number, deadline);
         let receiver = op.join(deadline);
         state.waiting.push(op);
-        self.records.api.metrics.cloudflare.writes_waiting.inc();
+        self.count_come(1);
         if std::mem::replace(&mut state.is_running, true) {
             drop(state);
             if is_post {
@@ -295,7 +295,13 @@ impl<X: Exchange> Writer<X> {
         self.count_gone(before - state.waiting.len());
     }
 
+    fn count_come(&self, count: usize) {
+        self.budget.gather(count);
+        self.records.api.metrics.cloudflare.writes_waiting.inc_by(count.try_into().unwrap_or(i64::MAX));
+    }
+
     fn count_gone(&self, count: usize) {
+        self.budget.release(count);
         self.records.api.metrics.cloudflare.writes_waiting.dec_by(count.try_into().unwrap_or(i64::MAX));
     }
 

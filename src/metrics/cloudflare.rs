@@ -13,6 +13,10 @@ pub struct CloudflareMetrics {
     pub writes: Histogram,
     /// Changes of records that wait for a call.
     pub writes_waiting: Gauge,
+    /// Lists of a name's records that are waited for.
+    pub lists_waiting: Gauge,
+    /// Calls that wait for their turn in a credential's budget.
+    pub calls_waiting: Gauge,
     /// Queues of changes that are remembered, one for each credential and zone.
     pub write_queues: Gauge,
     /// Credentials whose calls are remembered.
@@ -32,6 +36,8 @@ impl Default for CloudflareMetrics {
         Self {
             writes: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
             writes_waiting: Gauge::default(),
+            lists_waiting: Gauge::default(),
+            calls_waiting: Gauge::default(),
             write_queues: Gauge::default(),
             credentials: Gauge::default(),
             budget_left: Gauge::default(),
@@ -48,6 +54,8 @@ impl CloudflareMetrics {
         registry.register("writes", help, self.writes.clone());
         let gauges = [
             ("writes_waiting", "Changes of records that wait for a call", &self.writes_waiting),
+            ("lists_waiting", "Lists of a name's records that are waited for", &self.lists_waiting),
+            ("calls_waiting", "Calls that wait for their turn in a budget", &self.calls_waiting),
             ("write_queues", "Queues of changes that are remembered", &self.write_queues),
             ("credentials", "Credentials whose calls are remembered", &self.credentials),
             (

@@ -186,6 +186,10 @@ impl Ledger {
         }
         let entries = names.entry(key.fqdn.clone()).or_default();
         entries.retain(|entry| entry.is(key) || now < entry.end());
+        if entries.len() >= MAX_VALUES && !entries.iter().any(|entry| entry.is(key)) {
+            let oldest = entries.iter().enumerate().min_by_key(|(_, entry)| entry.touched);
+            oldest.map(|(index, _)| index).map(|index| entries.swap_remove(index));
+        }
         if !entries.iter().any(|entry| entry.is(key)) {
             entries.push(Entry::new(key, now));
         }
@@ -241,6 +245,9 @@ fn make_room(names: &mut HashMap<Fqdn, Vec<Entry>>, now: Instant) {
 const RECENT: Duration = Duration::from_mins(2);
 /// Ten times the names of a large fleet's day; about a kilobyte each.
 const MAX_NAMES: usize = 10_000;
+/// More than Cloudflare lets stand at one name, 8,192 characters
+/// (<https://developers.cloudflare.com/dns/manage-dns-records/reference/dns-record-types/>).
+const MAX_VALUES: usize = 256;
 /// A challenge that nobody finished in a day is resumed without memory.
 const MAX_AGE: Duration = Duration::from_hours(24);
 /// The longest time to live of an answer that matters here ("automatic", 300 s), and as much for the delete to spread.
@@ -307,6 +314,18 @@ mod tests {
         }
         assert_eq!(ledger.lock().len(), MAX_NAMES);
         assert!(ledger.writer(key(&fqdn("n0.example.com"), &value("a"))).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_number_of_values_at_a_name_is_bounded() {
+        let (ledger, fqdn) = (Ledger::default(), fqdn("a.example.com"));
+        for n in 0..=MAX_VALUES {
+            ledger.wrote(key(&fqdn, &value(&format!("v{n}"))), writer());
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert_eq!(ledger.lock()[&fqdn].len(), MAX_VALUES);
+        assert!(ledger.writer(key(&fqdn, &value("v0"))).is_none());
+        assert!(ledger.writer(key(&fqdn, &value("v1"))).is_some());
     }
 
     fn credential() -> Credential {

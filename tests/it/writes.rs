@@ -9,6 +9,7 @@
 )]
 
 mod cloud;
+mod faults;
 mod random;
 mod schedule;
 mod share;

@@ -36,8 +36,10 @@ pub(super) enum Room {
     Paced {
         /// From one call to the next.
         gap: Duration,
-        /// Calls that may run ahead of it.
+        /// Calls that may run ahead of it for a `Present`.
         burst: u32,
+        /// The same for a `CleanUp`.
+        clean_up_burst: u32,
         /// When the window does.
         ends: Instant,
     },
@@ -89,11 +91,13 @@ impl Policy {
         (u64::from(left) * 1000 / u64::from(self.limit)).try_into().unwrap_or(u32::MAX)
     }
 
-    /// What it leaves for the next call.
-    pub(super) fn room(&self, now: Instant) -> Room {
+    /// What it leaves for the next call, while `gathered` changes and lists wait for one.
+    pub(super) fn room(&self, now: Instant, gathered: u32) -> Room {
         let left = if now >= self.ends { self.limit } else { self.left };
         let used = self.limit.saturating_sub(left);
-        let even = self.window * REPLICAS / self.limit;
+        // The more wait, the more of them share a call, and the less the pace matters to them.
+        let slowness = (gathered / GATHERED).clamp(REPLICAS, SLOWEST);
+        let even = self.window * slowness / self.limit;
         let burst = (self.limit / AMPLE).max(1);
         if used < burst {
             return Room::Ample { gap: even, burst };
@@ -103,7 +107,9 @@ impl Policy {
             return if left == 0 { Room::Empty(self.ends) } else { Room::Reserved(self.ends) };
         }
         let gap = even.max(self.ends.saturating_duration_since(now) * REPLICAS / usable);
-        Room::Paced { gap, burst: burst.min(usable / BURST_OF_USABLE), ends: self.ends }
+        let burst = burst.min(usable / BURST_OF_USABLE);
+        let clean_up_burst = if used < self.limit / FRESH { burst } else { burst / 2 };
+        Room::Paced { gap, burst, clean_up_burst, ends: self.ends }
     }
 }
 
@@ -141,6 +147,15 @@ const RESERVE: u32 = 20;
 /// than what all read in the same headers allows, and one alone still makes two calls a second.
 const REPLICAS: u32 = 2;
 const BURST_OF_USABLE: u32 = 10;
+/// No pace is faster than that, whatever a header says.
+pub(super) const FASTEST: Duration = Duration::from_millis(1);
+/// What waits for each step of slowness: five workers, as cert-manager has by default, never fill more than the first.
+const GATHERED: u32 = 3;
+/// A fifth of what the limit allows: a few seconds' wait, where fifteen and more share a call.
+const SLOWEST: u32 = 5;
+/// While less than a tenth of a window is used, a `CleanUp` may run as far ahead as a `Present`: it holds one of
+/// cert-manager's workers, too.
+const FRESH: u32 = 10;
 
 #[cfg(test)]
 mod tests {
@@ -184,21 +199,41 @@ mod tests {
         let now = Instant::now();
         let room = |left, rest| {
             let policy = Policy { left, ends: now + Duration::from_secs(rest), ..Policy::assumed(now) };
-            policy.room(now)
+            policy.room(now, 0)
         };
         let (even, burst) = (Duration::from_millis(500), 24);
         assert_eq!(room(1200, 300), Room::Ample { gap: even, burst });
         assert_eq!(room(1177, 300), Room::Ample { gap: even, burst });
         // Two processes that keep this pace end with the reserve, not before the window does.
-        let paced = |gap, burst, rest| Room::Paced { gap, burst, ends: now + Duration::from_secs(rest) };
-        assert_eq!(room(1160, 275), paced(even, burst, 275));
-        assert_eq!(room(660, 300), paced(Duration::from_secs(1), burst, 300));
-        assert_eq!(room(160, 300), paced(Duration::from_secs(6), 10, 300));
-        assert_eq!(room(160, 10), paced(even, 10, 10));
+        let paced = |gap, burst, clean_up_burst, rest| {
+            let ends = now + Duration::from_secs(rest);
+            Room::Paced { gap, burst, clean_up_burst, ends }
+        };
+        assert_eq!(room(1160, 275), paced(even, burst, burst, 275));
+        assert_eq!(room(1080, 200), paced(even, burst, burst / 2, 200));
+        assert_eq!(room(660, 300), paced(Duration::from_secs(1), burst, burst / 2, 300));
+        assert_eq!(room(160, 300), paced(Duration::from_secs(6), 10, 5, 300));
+        assert_eq!(room(160, 10), paced(even, 10, 5, 10));
         let ends = now + Duration::from_secs(9);
         assert_eq!(room(60, 9), Room::Reserved(ends));
         assert_eq!(room(0, 9), Room::Empty(ends));
         assert_eq!(room(0, 0), Room::Ample { gap: even, burst }, "a window that is over");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pace_slows_down_as_more_share_a_call() {
+        let now = Instant::now();
+        let gap = |gathered| match (Policy {
+            left: 1160,
+            ends: now + Duration::from_secs(200),
+            ..Policy::assumed(now)
+        })
+        .room(now, gathered)
+        {
+            Room::Paced { gap, .. } => gap.as_millis(),
+            room => panic!("{room:?}"),
+        };
+        assert_eq!([0, 5, 8, 9, 15, 1000].map(gap), [500, 500, 500, 750, 1250, 1250]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -207,8 +242,8 @@ mod tests {
         let gap = Duration::from_secs(1);
         let order = [
             Room::Ample { gap, burst: 1 },
-            Room::Paced { gap, burst: 1, ends: later },
-            Room::Paced { gap: gap * 2, burst: 1, ends: later },
+            Room::Paced { gap, burst: 1, clean_up_burst: 1, ends: later },
+            Room::Paced { gap: gap * 2, burst: 1, clean_up_burst: 1, ends: later },
             Room::Reserved(later),
             Room::Empty(later),
         ];

@@ -20,6 +20,23 @@ async fn a_few_calls_never_wait_and_many_keep_a_pace() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pace_that_changes_gives_nothing_away() {
+    let budget = paced();
+    let begun = Instant::now();
+    for turn in 0..40 {
+        // Many wait, and then few: each call comes half a second or more after the last all the same.
+        if turn % 2 == 0 {
+            budget.gather(100)
+        } else {
+            budget.release(100)
+        }
+        budget.permit(Urgency::Present).await;
+    }
+    let took = begun.elapsed();
+    assert!(took >= 20 * SECOND && took <= 50 * SECOND, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_nobody_uses_comes_back() {
     let budget = budget();
     for _ in 0..60 {
@@ -36,6 +53,14 @@ async fn what_nobody_uses_comes_back() {
 #[tokio::test(start_paused = true)]
 async fn clean_ups_gather_before_presents_do() {
     let budget = paced();
+    tokio::time::advance(SECOND).await;
+    assert!(
+        budget.permit(Urgency::CleanUp).now_or_never().is_some(),
+        "a tenth of the window is not used yet"
+    );
+
+    tell(&budget, 1080, 200).await;
+    while budget.permit(Urgency::Present).now_or_never().is_some() {}
     tokio::time::advance(SECOND).await;
     assert!(budget.permit(Urgency::CleanUp).now_or_never().is_none());
     assert!(budget.permit(Urgency::Present).now_or_never().is_some());

@@ -212,7 +212,7 @@ impl<X: Exchange> Writer<X> {
         state.waiting.sort_by_key(|op| op.number);
         let count = state.waiting.len() - before;
         drop(state);
-        self.records.api.metrics.cloudflare.writes_waiting.inc_by(count.try_into().unwrap_or(i64::MAX));
+        self.count_come(count);
     }
 
     /// More than went through so far may go through, on a larger plan.

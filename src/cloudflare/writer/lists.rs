@@ -15,7 +15,7 @@ use crate::deadline::Deadline;
 use crate::name::Fqdn;
 use crate::solver::port::Record;
 
-/// Those who wait for a list.
+/// Those who wait for a list; there are no more of them than requests and what the program tidies up at once.
 #[derive(Debug, Default)]
 pub(super) struct Lists(Mutex<State>);
 
@@ -35,6 +35,7 @@ impl Lists {
         fqdn: &Fqdn,
     ) -> Result<Vec<Record>, Failure> {
         let (sender, receiver) = oneshot::channel();
+        let _counted = Counted::new(writer);
         if !self.enqueue(fqdn, sender) {
             writer.work.spawn(run(Arc::clone(writer)));
         }
@@ -66,6 +67,24 @@ impl Lists {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One who waits, as budget and metrics count him.
+struct Counted<'a, X>(&'a Writer<X>);
+
+impl<'a, X> Counted<'a, X> {
+    fn new(writer: &'a Writer<X>) -> Self {
+        writer.budget.gather(1);
+        writer.records.api.metrics.cloudflare.lists_waiting.inc();
+        Self(writer)
+    }
+}
+
+impl<X> Drop for Counted<'_, X> {
+    fn drop(&mut self) {
+        self.0.budget.release(1);
+        self.0.records.api.metrics.cloudflare.lists_waiting.dec();
     }
 }
 

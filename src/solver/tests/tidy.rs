@@ -59,6 +59,20 @@ async fn what_a_crash_left_goes_with_the_next_clean_up() {
     assert_eq!(world.values(), [B, "foreign", "handmade"]);
 }
 
+/// A record's age is told by Cloudflare's calendar, and that may jump.
+#[tokio::test(start_paused = true)]
+async fn no_age_makes_an_orphan_of_what_has_a_challenge() {
+    let world = World::new();
+    leave(&world, B, &owner_id());
+    world.set_challenges(&[(B, Stage::Pending)]);
+    tokio::time::advance(Duration::from_hours(24 * 365)).await;
+    clean_up(&world.solver(), A).await.unwrap();
+    assert_eq!(world.values(), [B]);
+    world.set_challenges(&[]);
+    clean_up(&world.solver(), A).await.unwrap();
+    assert!(world.values().is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_the_right_to_read_challenges_nothing_is_an_orphan() {
     let world = World::new();
