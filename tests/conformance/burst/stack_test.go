@@ -7,18 +7,12 @@ import (
 	"context"
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"cloudflare-webhook.test/conformance/internal/cluster"
 	"cloudflare-webhook.test/conformance/internal/emulator"
 	"cloudflare-webhook.test/conformance/internal/webhook"
 )
 
-const (
-	secretName = "cloudflare"
-	secretKey  = "api-token"
-)
+const ()
 
 // stack is what runs all the time: the control plane and the ACME servers. Whatever may remember something of a
 // scenario (emulator, webhook, cert-manager) is started anew for each.
@@ -66,11 +60,7 @@ func (s *stack) deploy(ctx context.Context) error {
 		}
 	}
 	s.program.Quiet = true
-	_, err = s.Kube.CoreV1().Secrets(cluster.CertManager).Create(ctx, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: secretName},
-		StringData: map[string]string{secretKey: emulator.Token},
-	}, metav1.CreateOptions{})
-	if err != nil {
+	if err := webhook.GiveToken(ctx, s.Kube); err != nil {
 		return err
 	}
 	return s.AdmitCertManager(ctx, webhook.CallerRole(s.program.Group, s.idle.Group))

@@ -83,7 +83,7 @@ func (t *trial) startSolver(ctx context.Context) (*cluster.ACME, cmacme.ACMEChal
 		if err := d.Start(ctx, t.emulation.Cloudflare); err != nil {
 			return nil, cmacme.ACMEChallengeSolverDNS01{}, nil, err
 		}
-		dns01, err := d.Challenges(secretName, secretKey)
+		dns01, err := d.Challenges(webhook.SecretName, webhook.SecretKey)
 		return running.acme, dns01, &t.wait, err
 	case floor:
 		d := running.idle
@@ -94,12 +94,12 @@ func (t *trial) startSolver(ctx context.Context) (*cluster.ACME, cmacme.ACMEChal
 		if err := d.Available(ctx); err != nil {
 			return nil, cmacme.ACMEChallengeSolverDNS01{}, nil, err
 		}
-		dns01, err := d.Challenges(secretName, secretKey)
+		dns01, err := d.Challenges(webhook.SecretName, webhook.SecretKey)
 		return running.credulous, dns01, &t.wait, err
 	default:
 		return running.acme, cmacme.ACMEChallengeSolverDNS01{Cloudflare: &cmacme.ACMEIssuerDNS01ProviderCloudflare{
 			APIToken: &cmmeta.SecretKeySelector{
-				LocalObjectReference: cmmeta.LocalObjectReference{Name: secretName}, Key: secretKey,
+				LocalObjectReference: cmmeta.LocalObjectReference{Name: webhook.SecretName}, Key: webhook.SecretKey,
 			},
 		}}, nil, nil
 	}

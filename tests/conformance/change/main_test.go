@@ -2,58 +2,26 @@ package change
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"os/signal"
-	"strings"
-	"syscall"
 	"testing"
-	"time"
 
-	"cloudflare-webhook.test/conformance/internal/cluster"
+	"cloudflare-webhook.test/conformance/internal/scene"
 )
 
 // running is the stack that all tests of this package share.
 var running *stack
 
 func TestMain(m *testing.M) {
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer cancel()
-	directory, err := os.MkdirTemp("", "change-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	started := time.Now()
-	running, err = start(ctx, directory)
-	code := 1
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "starting the stack:", err)
-	} else {
-		fmt.Printf("stack up in %.1f s\n", time.Since(started).Seconds())
-		code = m.Run()
-		if complaints, err := running.Complaints(); err != nil || len(complaints) > 0 {
-			fmt.Fprintf(os.Stderr, "complaints about discovery or OpenAPI: %v\n%s\n", err, strings.Join(complaints, "\n"))
-			code = 1
-		}
-	}
-	// Tails before the end: what the programs say about being ended is of no interest.
-	tails := cluster.Tails(directory, 40)
-	running.stop()
-	if err := report(os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "figures:", err)
-		code = 1
-	}
-	if code != 0 {
-		fmt.Fprintf(os.Stderr, "\n%s\nEverything is kept in %s\n", tails, directory)
-		return code
-	}
-	_ = os.RemoveAll(directory)
-	return 0
+	os.Exit(scene.Scene{
+		Name: "change",
+		Start: func(ctx context.Context, directory string) (err error) {
+			running, err = start(ctx, directory)
+			return err
+		},
+		Stop:       func() { running.stop() },
+		Complaints: func() ([]string, error) { return running.Complaints() },
+		Report:     report,
+	}.Run(m))
 }
 
 func must(t *testing.T, err error) {

@@ -79,7 +79,7 @@ func newChallenge() challenge {
 // post sends what cert-manager sends (testdata/requests). The payload has neither kind nor apiVersion, for
 // cert-manager's client knows none for it.
 func (c challenge) post(ctx context.Context, client *http.Client, action kind) error {
-	config, err := json.Marshal(map[string]any{"apiTokenSecretRef": map[string]string{"name": secretName, "key": secretKey}})
+	config, err := json.Marshal(map[string]any{"apiTokenSecretRef": map[string]string{"name": webhook.SecretName, "key": webhook.SecretKey}})
 	if err != nil {
 		return err
 	}

@@ -9,20 +9,16 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
 	"cloudflare-webhook.test/conformance/internal/cluster"
-	"cloudflare-webhook.test/conformance/internal/emulator"
 	"cloudflare-webhook.test/conformance/internal/pki"
 	"cloudflare-webhook.test/conformance/internal/webhook"
 )
 
 const (
-	group      = "change.dns01.webhook"
-	zone       = "load.example"
-	secretName = "cloudflare"
-	secretKey  = "api-token"
+	group = "change.dns01.webhook"
+	zone  = "load.example"
 )
 
 // stack is everything that runs.
@@ -75,10 +71,7 @@ func (s *stack) callers(ctx context.Context) error {
 
 // deploy runs two instances whose certificate is a volume.
 func (s *stack) deploy(ctx context.Context) error {
-	_, err := s.Kube.CoreV1().Secrets(cluster.CertManager).Create(ctx, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: secretName},
-		StringData: map[string]string{secretKey: emulator.Token},
-	}, metav1.CreateOptions{})
+	err := webhook.GiveToken(ctx, s.Kube)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+
+	"cloudflare-webhook.test/conformance/internal/webhook"
 )
 
 // object is a JSON object in the making.
@@ -30,7 +32,7 @@ const remove = "\x00remove"
 var challenge = object{
 	"uid": "u1", "action": "CleanUp", "type": "dns-01", "dnsName": zone, "key": "7BrNX2xkmI1o_1kJrHPYqSRqQpIPxcWlzGRFKEm7l-k",
 	"resourceNamespace": "cert-manager", "resolvedFQDN": "_acme-challenge." + zone + ".", "resolvedZone": zone + ".",
-	"allowAmbientCredentials": false, "config": object{"apiTokenSecretRef": object{"name": secretName, "key": secretKey}},
+	"allowAmbientCredentials": false, "config": object{"apiTokenSecretRef": object{"name": webhook.SecretName, "key": webhook.SecretKey}},
 }
 
 // misconfigured is a challenge that fails at its configuration, which it does before anybody is asked.

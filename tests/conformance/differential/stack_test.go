@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -82,11 +81,7 @@ func (s *stack) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.Kube.CoreV1().Secrets(cluster.CertManager).Create(ctx, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: secretName},
-		StringData: map[string]string{secretKey: emulator.Token},
-	}, metav1.CreateOptions{})
-	if err != nil {
+	if err := webhook.GiveToken(ctx, s.Kube); err != nil {
 		return err
 	}
 	// Whether a record is live is no question of this test.
@@ -148,10 +143,7 @@ func (s *stack) stop() {
 }
 
 // The token's Secret, in cert-manager's namespace.
-const (
-	secretName = "cloudflare"
-	secretKey  = "api-token"
-)
+const ()
 
 // caller is the user that may post challenges.
 const caller = "caller"

@@ -24,7 +24,7 @@ const namespace = "default"
 // account.
 func newIssuer(t *testing.T, name string, server *cluster.ACME, deployment *webhook.Deployment, wait *time.Duration) {
 	t.Helper()
-	solver, err := deployment.Challenges(secretName, secretKey)
+	solver, err := deployment.Challenges(webhook.SecretName, webhook.SecretKey)
 	must(t, err)
 	must(t, running.CreateIssuer(t.Context(), name, server, solver, wait))
 }

@@ -95,7 +95,7 @@ func cleanUpOfNothing(t *testing.T) []byte {
 	body, err := json.Marshal(map[string]any{"request": map[string]any{
 		"uid": "", "action": "CleanUp", "type": "dns-01", "dnsName": askedZone, "key": strings.Repeat("k", 43),
 		"resourceNamespace": cluster.CertManager, "resolvedFQDN": "_acme-challenge." + askedZone + ".", "resolvedZone": askedZone + ".",
-		"config": map[string]any{"apiTokenSecretRef": map[string]string{"name": secretName, "key": secretKey}},
+		"config": map[string]any{"apiTokenSecretRef": map[string]string{"name": webhook.SecretName, "key": webhook.SecretKey}},
 	}})
 	must(t, err)
 	return body

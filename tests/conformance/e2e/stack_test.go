@@ -8,8 +8,6 @@ import (
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"cloudflare-webhook.test/conformance/internal/cluster"
 	"cloudflare-webhook.test/conformance/internal/emulator"
@@ -17,10 +15,7 @@ import (
 )
 
 // The token's Secret, in cert-manager's namespace.
-const (
-	secretName = "cloudflare"
-	secretKey  = "api-token"
-)
+const ()
 
 // stack is everything that runs.
 type stack struct {
@@ -65,11 +60,7 @@ func (s *stack) deploy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.Kube.CoreV1().Secrets(cluster.CertManager).Create(ctx, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: secretName},
-		StringData: map[string]string{secretKey: emulator.Token},
-	}, metav1.CreateOptions{})
-	if err != nil {
+	if err := webhook.GiveToken(ctx, s.Kube); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)

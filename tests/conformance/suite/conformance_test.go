@@ -45,7 +45,7 @@ func fixture(s *shim) suite {
 			"groupName":  group,
 			"solverName": webhook.Solver,
 			"config": map[string]any{
-				"apiTokenSecretRef": map[string]string{"name": secretName, "key": secretKey},
+				"apiTokenSecretRef": map[string]string{"name": webhook.SecretName, "key": webhook.SecretKey},
 			},
 		}),
 		// One of the zone's name servers, asked directly: the caching resolver would show a record for a

@@ -18,10 +18,7 @@ import (
 	"cloudflare-webhook.test/conformance/internal/webhook"
 )
 
-const (
-	secretName = "cloudflare"
-	secretKey  = "api-token"
-)
+const ()
 
 // shim is the solver that the suite is given: cert-manager's production client for webhooks, which
 // calls the program through the API server's aggregation layer. The suite starts a control plane for
@@ -43,7 +40,7 @@ func newShim(t *testing.T) *shim {
 	if err := os.MkdirAll(manifests, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	secret := fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {name: %s}\nstringData: {%s: %s}\n", secretName, secretKey, emulator.Token)
+	secret := fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {name: %s}\nstringData: {%s: %s}\n", webhook.SecretName, webhook.SecretKey, emulator.Token)
 	if err := os.WriteFile(filepath.Join(manifests, "secret.yaml"), []byte(secret), 0o644); err != nil {
 		t.Fatal(err)
 	}
