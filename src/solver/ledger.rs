@@ -31,7 +31,8 @@ pub(crate) struct Key<'a> {
 struct Entry {
     value: TxtValue,
     credential: CredentialId,
-    writer: Option<Writer>,
+    /// Apart, for most entries are of values that are gone.
+    writer: Option<Box<Writer>>,
     /// When it was written; `None` once that is in doubt.
     stands_since: Option<Instant>,
     seen: Option<Instant>,
@@ -72,7 +73,7 @@ impl Ledger {
             if writer.created == Created::New {
                 entry.seen = None;
             }
-            entry.writer = Some(writer);
+            entry.writer = Some(Box::new(writer));
             entry.stands_since = Some(entry.touched);
             entry.gone = None;
         });
@@ -85,13 +86,13 @@ impl Ledger {
 
     /// How a value was written, if it was and has not been deleted here.
     pub(crate) fn writer(&self, key: Key<'_>) -> Option<Writer> {
-        self.find(key, |entry| entry.writer.clone())
+        self.find(key, |entry| entry.writer.as_deref().cloned())
     }
 
     /// The same if that was a moment ago, so that it need not be written again.
     pub(crate) fn recent_writer(&self, key: Key<'_>) -> Option<Writer> {
         let is_recent = |entry: &Entry| entry.stands_since.is_some_and(|since| since.elapsed() < RECENT);
-        self.find(key, |entry| entry.writer.clone().filter(|_| is_recent(entry)))
+        self.find(key, |entry| entry.writer.as_deref().filter(|_| is_recent(entry)).cloned())
     }
 
     /// How a value was written for a namespace, with whatever credential.
@@ -99,7 +100,7 @@ impl Ledger {
         let names = self.lock();
         let entries = names.get(fqdn)?.iter().filter(|entry| entry.value == *value);
         entries
-            .filter_map(|entry| entry.writer.as_ref())
+            .filter_map(|entry| entry.writer.as_deref())
             .find(|writer| writer.namespace == namespace)
             .cloned()
     }
@@ -165,7 +166,7 @@ impl Ledger {
         let entries = names.iter().flat_map(|(fqdn, entries)| entries.iter().map(move |entry| (fqdn, entry)));
         entries
             .filter_map(|(fqdn, entry)| {
-                let writer = entry.writer.as_ref().filter(|writer| writer.ahead.is_some())?;
+                let writer = entry.writer.as_deref().filter(|writer| writer.ahead.is_some())?;
                 // What was confirmed before it was written was another record.
                 let is_confirmed =
                     entry.confirmed.is_some_and(|at| entry.stands_since.is_none_or(|s| s <= at));
@@ -191,6 +192,8 @@ impl Ledger {
             oldest.map(|(index, _)| index).map(|index| entries.swap_remove(index));
         }
         if !entries.iter().any(|entry| entry.is(key)) {
+            // Most names have one value, and a vector would make room for four.
+            entries.reserve_exact(1);
             entries.push(Entry::new(key, now));
         }
         if let Some(entry) = entries.iter_mut().find(|entry| entry.is(key)) {
@@ -243,7 +246,7 @@ fn make_room(names: &mut HashMap<Fqdn, Vec<Entry>>, now: Instant) {
 
 /// Within this time a retry, and the sibling of a value written ahead, need not write again.
 const RECENT: Duration = Duration::from_mins(2);
-/// Ten times the names of a large fleet's day; about a kilobyte each.
+/// Ten times the names of a large fleet's day; about half a kilobyte each, and twice that while the record stands.
 const MAX_NAMES: usize = 10_000;
 /// More than Cloudflare lets stand at one name, 8,192 characters
 /// (<https://developers.cloudflare.com/dns/manage-dns-records/reference/dns-record-types/>).

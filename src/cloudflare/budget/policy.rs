@@ -96,7 +96,7 @@ impl Policy {
         let left = if now >= self.ends { self.limit } else { self.left };
         let used = self.limit.saturating_sub(left);
         // The more wait, the more of them share a call, and the less the pace matters to them.
-        let slowness = (gathered / GATHERED).clamp(REPLICAS, SLOWEST);
+        let slowness = if gathered < CROWD { REPLICAS } else { REPLICAS_OF_A_CROWD };
         let even = self.window * slowness / self.limit;
         let burst = (self.limit / AMPLE).max(1);
         if used < burst {
@@ -149,10 +149,10 @@ const REPLICAS: u32 = 2;
 const BURST_OF_USABLE: u32 = 10;
 /// No pace is faster than that, whatever a header says.
 pub(super) const FASTEST: Duration = Duration::from_millis(1);
-/// What waits for each step of slowness: five workers, as cert-manager has by default, never fill more than the first.
-const GATHERED: u32 = 3;
-/// A fifth of what the limit allows: a few seconds' wait, where fifteen and more share a call.
-const SLOWEST: u32 = 5;
+/// So many never wait where cert-manager has five workers, its default.
+const CROWD: u32 = 9;
+/// A call every three quarters of a second: for nine and more a small part of what each of them takes anyway.
+const REPLICAS_OF_A_CROWD: u32 = 3;
 /// While less than a tenth of a window is used, a `CleanUp` may run as far ahead as a `Present`: it holds one of
 /// cert-manager's workers, too.
 const FRESH: u32 = 10;
@@ -233,7 +233,7 @@ mod tests {
             Room::Paced { gap, .. } => gap.as_millis(),
             room => panic!("{room:?}"),
         };
-        assert_eq!([0, 5, 8, 9, 15, 1000].map(gap), [500, 500, 500, 750, 1250, 1250]);
+        assert_eq!([0, 5, 8, 9, 15, 1000].map(gap), [500, 500, 500, 750, 750, 750]);
     }
 
     #[tokio::test(start_paused = true)]
