@@ -74,10 +74,16 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
     ) -> Result<(), Error> {
         let fqdn = &challenge.fqdn;
         let key = Key { fqdn, value: &challenge.value, credential: credential.id() };
+        let challenges = self.challenges_of(challenge);
+        if self.ledger.is_cleaned(key, &challenges) {
+            tracing::debug!("removed a moment ago");
+            return Ok(());
+        }
         let writer = self.ledger.writer(key);
         if let Some(writer) = &writer
             && self.delete_made(key, credential, writer, deadline).await?
         {
+            self.ledger.cleaned(key, challenges);
             return Ok(());
         }
         let zone = match writer {
@@ -90,6 +96,14 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         let others: Vec<_> = records.iter().filter(is_other).collect();
         self.remove_orphans(credential, &zone, fqdn, &others, deadline).await;
         Ok(())
+    }
+
+    /// The Challenges of this value, as far as they can be watched; none where they can't. cert-manager often cleans up one
+    /// twice, when its own view is late. Another one of the same value may have been presented by another replica.
+    fn challenges_of(&self, challenge: &Challenge) -> Vec<String> {
+        let known = challenge.dns_name.as_ref().and_then(|name| self.parts.challenges.known(name));
+        let of_value = known.into_iter().flatten().filter(|other| other.value == challenge.value);
+        of_value.map(|other| other.uid).collect()
     }
 
     /// A refused token may be repaired within minutes, so a refusal counts only once it has lasted.

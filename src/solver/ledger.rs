@@ -38,6 +38,8 @@ struct Entry {
     seen: Option<Instant>,
     confirmed: Option<Instant>,
     gone: Option<Instant>,
+    /// The Challenges that were known when it went by a `CleanUp`.
+    cleaned_for: Vec<String>,
     touched: Instant,
 }
 
@@ -76,6 +78,7 @@ impl Ledger {
             entry.writer = Some(Box::new(writer));
             entry.stands_since = Some(entry.touched);
             entry.gone = None;
+            entry.cleaned_for.clear();
         });
     }
 
@@ -148,6 +151,21 @@ impl Ledger {
         });
     }
 
+    /// A value went by a `CleanUp`, while these Challenges of it were known.
+    pub(crate) fn cleaned(&self, key: Key<'_>, challenges: Vec<String>) {
+        self.update(key, |entry| entry.cleaned_for = challenges);
+    }
+
+    /// Whether a value went by a `CleanUp` a moment ago, and no other Challenge of it has come since.
+    pub(crate) fn is_cleaned(&self, key: Key<'_>, challenges: &[String]) -> bool {
+        let is_cleaned = |entry: &Entry| {
+            let is_recent = entry.gone.is_some_and(|gone| gone.elapsed() < RECENT);
+            let is_known = challenges.iter().all(|challenge| entry.cleaned_for.contains(challenge));
+            (is_recent && is_known && !challenges.is_empty()).then_some(())
+        };
+        self.find(key, is_cleaned).is_some()
+    }
+
     /// The values confirmed at a name.
     pub(crate) fn all_confirmed(&self, fqdn: &Fqdn) -> Vec<Confirmed> {
         let names = self.lock();
@@ -217,6 +235,7 @@ impl Entry {
             seen: None,
             confirmed: None,
             gone: None,
+            cleaned_for: Vec::new(),
             touched: now,
         }
     }

@@ -211,6 +211,8 @@ pub enum Stage {
 /// A Challenge of this cluster, as far as the solver needs it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveChallenge {
+    /// Tells it from any other, before or after it.
+    pub uid: String,
     /// Its namespace.
     pub namespace: String,
     /// The name to be validated.

@@ -135,6 +135,7 @@ impl Index {
 fn live(observed: Observed, before: Option<Stage>, seen: Seen, now: Instant) -> LiveChallenge {
     let stage = stage(before, observed.presented, observed.over, seen, now);
     LiveChallenge {
+        uid: observed.uid,
         namespace: observed.namespace,
         dns_name: observed.dns_name,
         value: observed.value,

@@ -1,11 +1,13 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::fakes::{A, B, World, clean_up, present, request};
 use crate::challenge::ChallengeRequest;
 use crate::deadline::Deadline;
 use crate::solver::error::Cause;
+use crate::solver::port::Stage;
 
 #[tokio::test(start_paused = true)]
 async fn only_the_value_goes_and_twice_is_success() {
@@ -18,6 +20,40 @@ async fn only_the_value_goes_and_twice_is_success() {
     clean_up(&solver, A).await.unwrap();
     clean_up(&world.solver(), "neverpresented").await.unwrap();
     assert_eq!(world.values(), [B]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_second_for_one_challenge_asks_nobody_and_for_another_it_does() {
+    let world = World::new();
+    world.set_challenges(&[(A, Stage::Pending)]);
+    let solver = world.solver();
+    present(&solver, A).await.unwrap();
+    clean_up(&solver, A).await.unwrap();
+    let calls = world.with(|state| state.calls.len());
+    world.set_challenges(&[(A, Stage::Over { at: Instant::now(), presented: None })]);
+    clean_up(&solver, A).await.unwrap();
+    let made = world.with(|state| state.calls.split_off(calls));
+    assert_eq!(made, ["load"], "only the Secret is read");
+
+    // Another Challenge of the same value, presented by another replica, is another matter.
+    world.put(A, "");
+    world.with(|state| {
+        let mut other = state.challenges.as_ref().unwrap()[0].clone();
+        (other.uid, other.stage) = ("another".into(), Stage::Pending);
+        state.challenges.as_mut().unwrap().push(other);
+    });
+    clean_up(&solver, A).await.unwrap();
+    assert!(world.values().is_empty());
+
+    // So is a value whose Challenges nobody knows, and one that went long ago.
+    world.put(A, "");
+    tokio::time::advance(Duration::from_mins(2)).await;
+    clean_up(&solver, A).await.unwrap();
+    assert!(world.values().is_empty());
+    world.with(|state| state.challenges = None);
+    world.put(A, "");
+    clean_up(&solver, A).await.unwrap();
+    assert!(world.values().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -108,6 +108,7 @@ impl World {
 
     pub(super) fn set_challenges(&self, challenges: &[(&str, Stage)]) {
         let of = |(value, stage): &(&str, Stage)| LiveChallenge {
+            uid: format!("the Challenge of {value}"),
             namespace: "apps".into(),
             dns_name: fqdn("example.com"),
             value: TxtValue::parse(value).unwrap(),
