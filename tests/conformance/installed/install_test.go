@@ -66,7 +66,7 @@ func TestInstall(t *testing.T) {
 // TestTwoReleases of different groups both issue.
 func TestTwoReleases(t *testing.T) {
 	for number, name := range []string{"left", "right"} {
-		r := &release{name: name, namespace: name, group: name + ".dns01.webhook", address: fmt.Sprintf("10.20.0.3%d", number+2)}
+		r := &release{name: name, namespace: name, group: name + ".dns01.webhook", address: fmt.Sprintf("10.20.0.%d", 11+number)}
 		install(t, r)
 		issue(t, r, name)
 	}
