@@ -3,10 +3,11 @@
 SHELL := /bin/bash -o pipefail
 CACHE := $(or $(CMWC_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cert-manager-webhook-cloudflare)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+ROOTFS := $(TARGET)/image/rootfs
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
-.PHONY: help build lint fmt clippy docs deny advisories test unit fuzz conformance change hostile demo \
+.PHONY: help build lint fmt clippy docs deny advisories test unit fuzz conformance chart-test chart-docs change hostile demo rootfs image \
   bench bench-crowd bench-share bench-burst
 
 help: ## List the targets
@@ -43,8 +44,22 @@ unit: ## Rust tests of the program and of the emulator
 conformance: build ## cert-manager's conformance suite, comparison with the original, certificates through the real stack, change under load
 	tests/conformance/run
 
+chart-test: build ## What the Helm chart renders, refuses, grants and names; CMWC_ACCEPT=1 takes the renderings as they are
+	tests/conformance/run chart
+
+chart-docs: ## Write chart/README.md from the comments of its values
+	stack=$$(tests/conformance/build) && $$stack/helm-docs --chart-search-root chart --log-level=warning \
+	  --sort-values-order=file --template-files=README.md.gotmpl
+
 change: build ## Count failed requests while certificates, instances and the API server change; writes docs/change.json
 	CMWC_CHANGE_FIGURES=$(CURDIR)/docs/change.json tests/conformance/run change
+
+rootfs: ## Lay out the content of the image: one static program, CA certificates, licences, bill of materials
+	tests/image/rootfs $(ROOTFS)
+
+image: rootfs build ## Hold the image's content to its promises, and pack it as an OCI archive, without a daemon
+	tests/image/test $(ROOTFS)
+	tests/image/pack $(ROOTFS) $(TARGET)/image/image.tar
 
 fuzz: ## Every fuzz target for FUZZ_SECONDS (10), or for FUZZ_RUNS inputs
 	tests/fuzz/run

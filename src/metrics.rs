@@ -98,3 +98,33 @@ impl Metrics {
         (Arc::new(metrics), registry)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::{env, fs};
+
+    use prometheus_client::encoding::text::encode;
+
+    use super::*;
+
+    /// Name, type and meaning of every metric, as reviewed in `testdata/metrics.txt`; `UPDATE_DOCS=1 cargo test` writes it.
+    #[test]
+    fn every_metric_is_reviewed() {
+        let (metrics, registry) = Metrics::new();
+        let request = RequestLabels { action: ActionLabel::Present, outcome: Outcome::Success };
+        metrics.requests.get_or_create(&request);
+        let call = CallLabels { endpoint: Endpoint::Batch, outcome: Outcome::Success };
+        metrics.cloudflare_calls.get_or_create(&call);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        let described: Vec<_> =
+            text.lines().filter(|line| line.starts_with("# ") && *line != "# EOF").collect();
+        let described = described.join("\n") + "\n";
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/metrics.txt");
+        if env::var_os("UPDATE_DOCS").is_some() {
+            fs::write(&file, &described).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&file).unwrap(), described);
+    }
+}

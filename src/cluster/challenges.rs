@@ -168,7 +168,7 @@ impl Follower<ChallengeObject> for Watched {
         lock(&self.index).lose();
         // An expired watch is listed again at once, and nobody needs to know.
         if *why != Lost::Expired && self.now(Condition::Lost(why.clone())) {
-            warn!(reason = %why, "Challenges can't be watched: names that share a record's name wait longer");
+            warn!(reason = %why, "Challenges can't be watched: names that share a record's name wait longer; the chart allows it by rbac.challenges");
         }
         self.changes.send_modify(|number| *number += 1);
     }

@@ -200,7 +200,7 @@ impl Cause {
             Self::Action => ("CFW-104", Configuration, "Use a supported version of cert-manager."),
 
             Self::SecretMissing { .. } => ("CFW-201", Gone, "Create the Secret there; a ClusterIssuer's Secrets live in cert-manager's cluster resource namespace."),
-            Self::SecretForbidden { .. } => ("CFW-202", Denied, "Allow the webhook's ServiceAccount to get this Secret."),
+            Self::SecretForbidden { .. } => ("CFW-202", Denied, "Allow the webhook's ServiceAccount to get this Secret; the chart does so for those in rbac.secrets.names."),
             Self::KeyMissing { .. } => ("CFW-203", Gone, "Correct the key in the issuer, or add it to the Secret."),
             Self::SecretMalformed { .. } => ("CFW-204", Configuration, "Store the token alone, as Cloudflare showed it."),
             Self::SecretUnavailable { .. } => ("CFW-205", Retry, "It is tried again."),
@@ -228,7 +228,7 @@ impl Cause {
             Self::DelegationInTheWay(_) => ("CFW-406", Configuration, "Remove the NS records at or above this name, or use a zone for the delegated part."),
             Self::PrivateNameServer(_) => ("CFW-407", Configuration, "Set --dns01-recursive-nameservers to public resolvers, or --allow-private-nameservers if this is meant."),
             Self::DelegationUnknown(_) => ("CFW-408", Retry, "Check that the webhook can reach its resolvers; see --dns01-recursive-nameservers."),
-            Self::HeldBack(_) => ("CFW-409", Retry, "It is tried again, the record stays; allow the webhook to watch Challenges to avoid this wait."),
+            Self::HeldBack(_) => ("CFW-409", Retry, "It is tried again, the record stays; allow the webhook to watch Challenges, as the chart does with rbac.challenges, to avoid this wait."),
 
             Self::Intercepted(_) => ("CFW-410", Configuration, "Let the webhook reach port 53 of the Internet over UDP and TCP without a redirect, or set --propagation-check=auto or doh."),
             Self::HttpsUnreachable { .. } => ("CFW-411", Retry, "Allow the webhook to reach port 53 over UDP and TCP, or the resolvers of --propagation-doh-servers on port 443; or set --propagation-check=off and keep cert-manager's own check."),

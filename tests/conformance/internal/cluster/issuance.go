@@ -59,6 +59,26 @@ func (c *Cluster) RunCertManager(environment []string, flags ...string) (*proces
 	return c.start("cert-manager", "cert-manager-controller", environment, flags...)
 }
 
+// StartCAInjector runs that part of cert-manager which writes the CA of an APIService into it.
+func (c *Cluster) StartCAInjector(ctx context.Context) error {
+	account := Account{Namespace: CertManager, Name: "cert-manager-cainjector", Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{"cert-manager.io"}, Resources: []string{"certificates"}, Verbs: []string{"get", "list", "watch"}},
+		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "list", "watch"}},
+		{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create", "patch"}},
+		{APIGroups: []string{"apiregistration.k8s.io"}, Resources: []string{"apiservices"}, Verbs: []string{"get", "list", "watch", "update", "patch"}},
+	}}
+	config, err := account.Create(ctx, c.Kube, c.Admin)
+	if err != nil {
+		return err
+	}
+	kubeconfig := filepath.Join(c.Directory, "cainjector.kubeconfig")
+	if err := WriteKubeconfig(kubeconfig, config); err != nil {
+		return err
+	}
+	_, err = c.start("cainjector", "cert-manager-cainjector", nil, "--kubeconfig="+kubeconfig)
+	return err
+}
+
 func (c *Cluster) certManagerKubeconfig() string {
 	return filepath.Join(c.Directory, "cert-manager.kubeconfig")
 }
