@@ -65,7 +65,8 @@ pub struct Solver<R, P, S, C> {
 impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, C> {
     /// A solver that has written nothing yet.
     pub fn new(parts: Parts<R, P, S, C>) -> Self {
-        Self { parts, ledger: Ledger::default(), order: Order::default(), refused: Expiring::new(1_000) }
+        let ledger = Ledger::counted_by(parts.metrics.names_remembered.clone());
+        Self { parts, ledger, order: Order::default(), refused: Expiring::new(1_000) }
     }
 
     /// Does what is asked, or says why not. Twice the same is the same.

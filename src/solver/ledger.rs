@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::Instant;
 
 use super::port::{Created, Zone};
@@ -17,7 +18,11 @@ use crate::secret::{Credential, CredentialId};
 /// The values written, by name; within a name by credential and value, so that nobody who merely names the same record
 /// changes what is remembered of it.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger(Mutex<HashMap<Fqdn, Vec<Entry>>>);
+pub(crate) struct Ledger {
+    names: Mutex<HashMap<Fqdn, Vec<Entry>>>,
+    /// How many there are.
+    count: Gauge,
+}
 
 /// Which record: its name and value, and what it is written with.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +74,11 @@ pub(crate) struct Confirmed {
 }
 
 impl Ledger {
+    /// An empty one, that tells how many names it holds.
+    pub(crate) fn counted_by(count: Gauge) -> Self {
+        Self { names: Mutex::default(), count }
+    }
+
     /// A value was written, or found. One that had to be made anew is seen anew.
     pub(crate) fn wrote(&self, key: Key<'_>, writer: Writer) {
         self.update(key, |entry| {
@@ -218,10 +228,11 @@ impl Ledger {
             entry.touched = now;
             change(entry);
         }
+        self.count.set(names.len().try_into().unwrap_or(i64::MAX));
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Fqdn, Vec<Entry>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

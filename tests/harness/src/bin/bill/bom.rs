@@ -9,7 +9,8 @@ pub(crate) fn text(graph: &Graph) -> Result<String> {
     let program = graph.crates.get(&graph.root).map(|program| component(program, "application"));
     let others = graph.crates.iter().filter(|(id, _)| **id != graph.root);
     let components: Vec<_> = others.map(|(_, linked)| component(linked, "library")).collect();
-    let needs = |ids: &[String]| -> Vec<_> { ids.iter().filter_map(|id| graph.crates.get(id)).map(purl).collect() };
+    let needs =
+        |ids: &[String]| -> Vec<_> { ids.iter().filter_map(|id| graph.crates.get(id)).map(purl).collect() };
     let dependencies: Vec<_> = graph
         .crates
         .values()

@@ -37,7 +37,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<()> {
     let graph = Graph::read(&arguments.target)?;
-    let write = |path: &PathBuf, text: String| fs::write(path, text).with_context(|| path.display().to_string());
+    let write =
+        |path: &PathBuf, text: String| fs::write(path, text).with_context(|| path.display().to_string());
     write(&arguments.sbom, bom::text(&graph)?)?;
     write(&arguments.licences, licences::text(&graph)?)
 }
