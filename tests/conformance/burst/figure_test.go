@@ -14,6 +14,8 @@ import (
 type figure struct {
 	scenario
 	Key string
+	// Earlier says that it was taken from an earlier run.
+	Earlier bool
 	// Ready is when each Certificate was, in seconds from the first one's application (one by one: from its own),
 	// sorted.
 	Ready  []float64
@@ -97,6 +99,9 @@ func (f figure) MarshalJSON() ([]byte, error) {
 		"ready_seconds": ready, "failed": f.Failed, "records_left": f.Left, "clean_seconds": json.Number(strconv.FormatFloat(f.Clean, 'f', 2, 64)),
 		"cloudflare_calls": f.Calls, "cloudflare_calls_by_endpoint": f.CallsByEndpoint, "answers_429": f.TooMany,
 		"dns_queries": f.Queries, "resolver_queries": f.ResolverQueries,
+	}
+	if f.Earlier {
+		o["earlier_run"] = true
 	}
 	if f.solver == ours {
 		o["propagation_settle_seconds"], o["wait_seconds"] = f.settle.Seconds(), f.wait.Seconds()
