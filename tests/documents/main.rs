@@ -1,5 +1,11 @@
-//! What the documents claim of the tests, held: the table of the API server's contract names tests that exist.
+//! What the documents claim, held: of tests, of each other, and of the program.
 #![expect(clippy::unwrap_used, reason = "a test that can't read the sources must fail")]
+
+mod examples;
+mod links;
+mod names;
+mod pages;
+mod values;
 
 use std::collections::BTreeSet;
 use std::fs;
