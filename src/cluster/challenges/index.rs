@@ -12,7 +12,8 @@ use crate::solver::port::{LiveChallenge, Stage};
 /// The Challenges that exist, and those that ended less than [`KEPT`] ago.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    names: HashMap<Fqdn, HashMap<String, Entry>>,
+    /// Few have more than two, and a vector of one takes a third of a map of one.
+    names: HashMap<Fqdn, Vec<Entry>>,
     count: usize,
     /// Whether everything that exists has been seen.
     complete: bool,
@@ -53,7 +54,7 @@ impl Index {
     pub(super) fn end(&mut self) {
         let now = Instant::now();
         let entries = self.names.values_mut().flatten();
-        for (_, entry) in entries.filter(|(uid, entry)| entry.exists && !self.listed.contains(*uid)) {
+        for entry in entries.filter(|entry| entry.exists && !self.listed.contains(&entry.challenge.uid)) {
             // It may have been presented and finished while nobody looked.
             entry.challenge.stage =
                 stage(Some(entry.challenge.stage), Presented::No, true, Seen::Listed, now);
@@ -86,7 +87,7 @@ impl Index {
     /// The Challenges for a name, those that ended lately included; `None` while not all that exist are known.
     pub(super) fn known(&self, dns_name: &Fqdn) -> Option<Vec<LiveChallenge>> {
         let now = Instant::now();
-        let at_name = self.names.get(dns_name).into_iter().flat_map(HashMap::values);
+        let at_name = self.names.get(dns_name).into_iter().flatten();
         let challenges = at_name.map(|entry| &entry.challenge);
         self.complete.then(|| challenges.filter(|challenge| is_kept(challenge, now)).cloned().collect())
     }
@@ -109,25 +110,31 @@ impl Index {
             }
             self.count += 1;
         }
-        let (name, uid) = (observed.dns_name.clone(), observed.uid.clone());
+        let at_name = self.names.entry(observed.dns_name.clone()).or_default();
         let challenge = live(observed, before, seen, Instant::now());
         let entry = Entry { challenge, exists };
-        self.names.entry(name).or_default().insert(uid, entry);
+        if let Some(known) = at_name.iter_mut().find(|known| known.challenge.uid == entry.challenge.uid) {
+            *known = entry;
+        } else {
+            at_name.reserve_exact(1);
+            at_name.push(entry);
+        }
         Ok(())
     }
 
     fn stage(&self, observed: &Observed) -> Option<Stage> {
-        let entry = self.names.get(&observed.dns_name)?.get(&observed.uid)?;
+        let at_name = self.names.get(&observed.dns_name)?;
+        let entry = at_name.iter().find(|entry| entry.challenge.uid == observed.uid)?;
         Some(entry.challenge.stage)
     }
 
     fn prune(&mut self) {
         let now = Instant::now();
         self.names.retain(|_, at_name| {
-            at_name.retain(|_, entry| entry.exists || is_kept(&entry.challenge, now));
+            at_name.retain(|entry| entry.exists || is_kept(&entry.challenge, now));
             !at_name.is_empty()
         });
-        self.count = self.names.values().map(HashMap::len).sum();
+        self.count = self.names.values().map(Vec::len).sum();
         self.pruned = Some(now);
     }
 }
@@ -282,12 +289,7 @@ mod tests {
         let mut index = Index { count: CAPACITY, complete: true, ..Index::default() };
         index.names.insert(
             Fqdn::parse("other.example").unwrap(),
-            (0..CAPACITY)
-                .map(|n| {
-                    let challenge = index.enrich(observed("x"));
-                    (n.to_string(), Entry { challenge, exists: true })
-                })
-                .collect(),
+            (0..CAPACITY).map(|_| Entry { challenge: index.enrich(observed("x")), exists: true }).collect(),
         );
         assert_eq!(index.put(Seen::Happened, observed("a")), Err(TooMany));
         assert_eq!(index.known(&name()), None);
