@@ -16,6 +16,7 @@ use http::header::{CACHE_CONTROL, CONNECTION};
 use http::request::Parts as Head;
 use http::{HeaderValue, Method, Response, Version};
 use prometheus_client::registry::Registry;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::error;
 
@@ -23,6 +24,8 @@ use crate::access::{Access, Authorizer, Identity, TokenReviewer, token};
 use crate::challenge::ChallengeRequest;
 use crate::deadline::Deadline;
 use crate::health::Health;
+use crate::metrics::Metrics;
+use crate::metrics::phase::Phase;
 use crate::solver::error::Error;
 
 mod access;
@@ -83,6 +86,8 @@ pub struct Parts<A, T, S> {
     pub health: Health,
     /// What `/metrics` tells.
     pub registry: Arc<Registry>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The API. The certificates that a client showed come as an extension of the request
@@ -100,6 +105,7 @@ pub fn router<A: Authorizer, T: TokenReviewer, S: Answer>(parts: Parts<A, T, S>)
         tracker: parts.tracker,
         health: parts.health,
         registry: parts.registry,
+        metrics: parts.metrics,
     });
     Router::new().fallback(serve::<A, T, S>).with_state(api)
 }
@@ -113,6 +119,7 @@ struct Api<A, T, S> {
     tracker: TaskTracker,
     health: Health,
     registry: Arc<Registry>,
+    metrics: Arc<Metrics>,
     discovery: Discovery,
     openapi: OpenApi,
     in_flight: InFlight,
@@ -143,17 +150,19 @@ struct Asked {
     reader: Reader,
     /// The time for it.
     budget: Duration,
+    arrived: Instant,
 }
 
 async fn answer<A: Authorizer, T: TokenReviewer, S: Answer>(
     api: &Api<A, T, S>,
     request: Request,
 ) -> Response<Body> {
+    let arrived = Instant::now();
     let (head, body) = request.into_parts();
     let query = Query::parse(head.uri.query());
     let reader = Reader::of(&head.headers, &query);
     let asked = match read(head.uri.path(), &query, api.request_deadline) {
-        Ok((path, budget)) => Asked { path, query, reader, budget },
+        Ok((path, budget)) => Asked { path, query, reader, budget, arrived },
         Err(failure) => return failure.render(&reader),
     };
     let identity = access::identify(api, &head).await;
@@ -192,7 +201,10 @@ async fn enter<A: Authorizer, T: TokenReviewer, S: Answer>(
     let Asked { path, query, reader, .. } = asked;
     let headers = &head.headers;
     match (Route::of(path, &api.group, &api.solver_name), &head.method) {
-        (Route::Challenges, &Method::POST) => challenge::create(api, asked, headers, body).await,
+        (Route::Challenges, &Method::POST) => {
+            api.metrics.phases.took(Phase::Access, asked.arrived.elapsed());
+            challenge::create(api, asked, headers, body).await
+        }
         (Route::Groups, &Method::GET) => Ok(api.discovery.groups(reader, headers)),
         (Route::Group, &Method::GET) => Ok(api.discovery.group(reader)),
         (Route::Resources, &Method::GET) => Ok(api.discovery.resources(reader)),

@@ -117,7 +117,7 @@ impl App {
             &clients,
             &front_proxy,
             &health,
-            metrics,
+            Arc::clone(&metrics),
             &work,
             &mut background,
         )?;
@@ -133,13 +133,14 @@ impl App {
         let (cert_file, key_file) = serving.certificate_files();
         let certificates = ServingCertificates::load(cert_file, key_file, serving.tls_sni_cert_key.clone())?;
         let tls = certificates.server_config(&serving.protocol())?;
-        background.start("serving certificates", certificates.follow(CERTIFICATE_INTERVAL));
+        let follow = certificates.follow(CERTIFICATE_INTERVAL, metrics.serving.clone());
+        background.start("serving certificates", follow);
 
         let address = SocketAddr::from((serving.bind_address, serving.secure_port));
         Ok(Self {
             server: bind("--bind-address and --secure-port", address, Some(tls))?,
             admin: bind("--metrics-bind-address", serving.metrics_bind_address, None)?,
-            router: router(settings, access, solver, &work, &health, &registry),
+            router: router(settings, access, solver, &work, &health, (&registry, metrics)),
             admin_router: admin::router(&health, registry),
             health,
             work,
@@ -197,7 +198,7 @@ fn router(
     solver: Arc<WiredSolver>,
     work: &TaskTracker,
     health: &Health,
-    registry: &Arc<Registry>,
+    (registry, metrics): (&Arc<Registry>, Arc<Metrics>),
 ) -> Router {
     api::router(api::Parts {
         group: settings.solver.group_name.clone(),
@@ -208,6 +209,7 @@ fn router(
         tracker: work.clone(),
         health: health.clone(),
         registry: Arc::clone(registry),
+        metrics,
     })
 }
 

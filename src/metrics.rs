@@ -2,6 +2,8 @@
 
 pub mod cloudflare;
 pub mod dns;
+pub mod phase;
+pub mod serving;
 
 use std::sync::Arc;
 
@@ -9,16 +11,23 @@ use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use self::cloudflare::CloudflareMetrics;
 use self::dns::DnsMetrics;
+use self::phase::Phases;
+use self::serving::ServingMetrics;
 
 /// Every metric, shared by the parts that count.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     /// Requests of cert-manager that reached the solver.
     pub requests: Family<RequestLabels, Counter>,
+    /// Those that are being answered.
+    pub in_flight: Gauge,
+    /// What they spend their time on.
+    pub phases: Phases,
     /// Calls to Cloudflare's API.
     pub cloudflare_calls: Family<CallLabels, Counter>,
     /// Records that had to be left behind; the log names each.
@@ -29,6 +38,8 @@ pub struct Metrics {
     pub cloudflare: CloudflareMetrics,
     /// The propagation check.
     pub dns: DnsMetrics,
+    /// The serving certificate.
+    pub serving: ServingMetrics,
 }
 
 /// A request, by what was asked and how it ended.
@@ -90,6 +101,12 @@ impl Metrics {
             "Requests of cert-manager that reached the solver",
             metrics.requests.clone(),
         );
+        registry.register(
+            "requests_in_flight",
+            "Requests of cert-manager that are being answered",
+            metrics.in_flight.clone(),
+        );
+        metrics.phases.register(&mut registry);
         registry.register("cloudflare_calls", "Calls to Cloudflare's API", metrics.cloudflare_calls.clone());
         registry.register(
             "records_left",
@@ -103,6 +120,9 @@ impl Metrics {
         );
         metrics.cloudflare.register(registry.sub_registry_with_prefix("cloudflare"));
         metrics.dns.register(&mut registry);
+        metrics.serving.register(&mut registry);
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "This program", build);
         (Arc::new(metrics), registry)
     }
 }
@@ -124,6 +144,8 @@ mod tests {
         drop(metrics.requests.get_or_create(&request));
         let call = CallLabels { endpoint: Endpoint::Batch, outcome: Outcome::Success };
         drop(metrics.cloudflare_calls.get_or_create(&call));
+        metrics.phases.took(phase::Phase::Access, std::time::Duration::ZERO);
+        metrics.serving.reloaded(serving::Reload::Success);
         metrics.dns.asked(dns::Via::Udp);
         metrics.dns.remember(dns::Memory::Delegations, 0);
         let mut text = String::new();

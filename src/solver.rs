@@ -15,6 +15,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::Instant;
 use tracing::{Instrument, field};
 
@@ -88,6 +89,7 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             log(&result, started);
             result
         };
+        let _in_flight = InFlight::enter(&self.parts.metrics.in_flight);
         let result = answer.instrument(span).await;
         self.parts.metrics.requests.get_or_create(&labels(action, &result)).inc();
         result
@@ -108,6 +110,22 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             Ok(new) if new.id() != old.id() => Ok(new),
             _ => Err(refusal),
         }
+    }
+}
+
+/// A request that is being answered, however it ends.
+struct InFlight<'a>(&'a Gauge);
+
+impl<'a> InFlight<'a> {
+    fn enter(gauge: &'a Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

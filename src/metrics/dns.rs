@@ -1,16 +1,28 @@
 //! What `propagation` asks, and what it remembers.
 
+use std::time::Duration;
+
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::phase::seconds;
 
 /// The metrics of the propagation check.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct DnsMetrics {
     queries: Family<QueryLabels, Counter>,
     remembered: Family<MemoryLabels, Gauge>,
+    delay: Histogram,
+}
+
+impl Default for DnsMetrics {
+    fn default() -> Self {
+        Self { queries: Family::default(), remembered: Family::default(), delay: seconds() }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -55,6 +67,11 @@ impl DnsMetrics {
         self.queries.get_or_create(&QueryLabels { via }).inc();
     }
 
+    /// A record was live at every name server this long after its write.
+    pub fn live_after(&self, delay: Duration) {
+        self.delay.observe(delay.as_secs_f64());
+    }
+
     /// So many are remembered.
     pub fn remember(&self, of: Memory, count: usize) {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
@@ -71,6 +88,12 @@ impl DnsMetrics {
             "propagation_remembered",
             "What the propagation check remembers, in entries",
             self.remembered.clone(),
+        );
+        registry.register_with_unit(
+            "propagation_delay",
+            "Time from the write of a record until every name server served it",
+            Unit::Seconds,
+            self.delay.clone(),
         );
     }
 }

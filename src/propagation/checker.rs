@@ -173,6 +173,7 @@ impl<L: Lookup, E: Exchange, H: Https> Checker<L, E, H> {
         let live = wait.run().await?;
         if let Some(took) = live.took {
             self.tempo.learn(zone, took);
+            self.metrics.dns.live_after(took);
         }
         Ok(live.sighting)
     }

@@ -16,6 +16,7 @@ mod choice;
 mod client;
 mod pair;
 
+use crate::metrics::serving::ServingMetrics;
 use choice::{Choice, Named};
 use client::Possession;
 use pair::{Files, Pair};
@@ -141,12 +142,13 @@ impl ServingCertificates {
 
     /// Looks at the files again and again, for ever. They are read rather than watched: a volume of a Secret swaps a
     /// symbolic link above them.
-    pub async fn follow(mut self, interval: Duration) {
+    pub async fn follow(mut self, interval: Duration, metrics: ServingMetrics) {
         loop {
+            self.default.expiry().into_iter().for_each(|at| metrics.expires(at));
             time::sleep(interval).await;
             let named = self.named.iter_mut().map(|(_, pair)| pair);
             for pair in std::iter::once(&mut self.default).chain(named) {
-                pair.look(&self.provider);
+                pair.look(&self.provider).into_iter().for_each(|outcome| metrics.reloaded(outcome));
             }
         }
     }

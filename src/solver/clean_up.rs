@@ -14,6 +14,7 @@ use super::port::{Challenges, Credentials, Freshness, Propagation, Record, Recor
 use crate::challenge::{Challenge, ChallengeRequest};
 use crate::deadline::Deadline;
 use crate::issuer::IssuerConfig;
+use crate::metrics::phase::Phase;
 use crate::name::Fqdn;
 use crate::secret::{Credential, CredentialId};
 
@@ -48,9 +49,11 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         let Some(source) = config.source(&challenge.fqdn) else {
             return Err(Failure::Lasting(Cause::NoSource(challenge.fqdn.clone()).into()));
         };
-        let credential =
-            self.parts.credentials.load(&challenge.namespace, source, Freshness::Shared, deadline).await?;
-        let result = match self.remove_with(challenge, config, &credential, deadline).await {
+        let phases = &self.parts.metrics.phases;
+        let load = self.parts.credentials.load(&challenge.namespace, source, Freshness::Shared, deadline);
+        let credential = phases.time(Phase::Credential, load).await?;
+        let removal = self.remove_with(challenge, config, &credential, deadline);
+        let result = match phases.time(Phase::Removal, removal).await {
             Err(refusal) if super::is_refusal(&refusal) => {
                 match self.renewed(challenge, source, &credential, refusal, deadline).await {
                     Ok(renewed) => self.remove_with(challenge, config, &renewed, deadline).await,

@@ -16,6 +16,7 @@ use super::shared::{Evidence, pending_siblings};
 use crate::challenge::{Challenge, ChallengeRequest, TxtValue};
 use crate::deadline::Deadline;
 use crate::issuer::{IssuerConfig, solver_digest};
+use crate::metrics::phase::Phase;
 use crate::name::Fqdn;
 use crate::secret::Credential;
 
@@ -54,8 +55,9 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         let values = std::iter::once(&challenge.value).chain(siblings);
         let writing: Vec<_> = values.map(|value| self.order.write(&challenge.fqdn, value)).collect();
         let source = config.source(&challenge.fqdn).ok_or_else(|| Cause::NoSource(challenge.fqdn.clone()))?;
-        let credential =
-            self.parts.credentials.load(&challenge.namespace, source, Freshness::Shared, deadline).await?;
+        let phases = &self.parts.metrics.phases;
+        let load = self.parts.credentials.load(&challenge.namespace, source, Freshness::Shared, deadline);
+        let credential = phases.time(Phase::Credential, load).await?;
         let written = match self.write(&job, credential.clone()).await {
             Err(refusal) if super::is_refusal(&refusal) => {
                 let renewed = self.renewed(challenge, source, &credential, refusal, deadline).await?;
@@ -65,7 +67,7 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         };
         drop(writing);
         tracing::Span::current().record("zone", tracing::field::display(&written.zone.name));
-        self.confirm(&job, &written).await
+        phases.time(Phase::Propagation, self.confirm(&job, &written)).await
     }
 
     fn prepare(&self, request: ChallengeRequest, deadline: Deadline) -> Result<Job, Error> {
@@ -84,13 +86,13 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
     async fn write(&self, job: &Job, credential: Credential) -> Result<Written, Error> {
         let Job { challenge, siblings, deadline, .. } = job;
         let pin = job.config.pin(&challenge.fqdn);
-        let zone = self.parts.records.zone(&credential, &challenge.fqdn, pin, *deadline).await?;
+        let phases = &self.parts.metrics.phases;
+        let zone = self.parts.records.zone(&credential, &challenge.fqdn, pin, *deadline);
+        let zone = phases.time(Phase::Zone, zone).await?;
         let ahead = siblings.iter().map(|value| self.write_one(job, &credential, &zone, value));
-        let (own, ahead) = futures::future::join(
-            self.write_one(job, &credential, &zone, &challenge.value),
-            futures::future::join_all(ahead),
-        )
-        .await;
+        let own = self.write_one(job, &credential, &zone, &challenge.value);
+        let all = futures::future::join(own, futures::future::join_all(ahead));
+        let (own, ahead) = phases.time(Phase::Write, all).await;
         let created = own?;
         let mut values = vec![challenge.value.clone()];
         for (value, result) in siblings.iter().zip(ahead) {

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::Duration;
 
 use cert_manager_webhook_cloudflare::cli::Cli;
 use cert_manager_webhook_cloudflare::metrics::dns::{Memory, Via};
+use cert_manager_webhook_cloudflare::metrics::phase::Phase;
+use cert_manager_webhook_cloudflare::metrics::serving::Reload;
 use cert_manager_webhook_cloudflare::metrics::{
     ActionLabel, CallLabels, Endpoint, Metrics, Outcome, RequestLabels,
 };
@@ -78,8 +81,8 @@ fn every_metric_is_documented() {
     assert_eq!(documented, real);
 
     // A family that this test does not know of would not be scraped: none is registered that is not documented.
-    for name in sources().iter().flat_map(|text| literals(text)).filter(|name| !PREFIXES.contains(name)) {
-        let ends = [format!("_{name}"), format!("_{name}_total")];
+    for name in sources().iter().flat_map(|text| literals(text)).filter(|name| !NO_NAMES.contains(name)) {
+        let ends = ["", "_total", "_seconds", "_info"].map(|suffix| format!("_{name}{suffix}"));
         let is_documented = documented.iter().any(|(metric, _)| ends.iter().any(|end| metric.ends_with(end)));
         assert!(is_documented, "{name} is registered and not in docs/operate.md");
     }
@@ -157,6 +160,8 @@ fn scraped() -> BTreeSet<(String, String)> {
     metrics.requests.get_or_create(&request).inc();
     let call = CallLabels { endpoint: Endpoint::Batch, outcome: Outcome::Success };
     metrics.cloudflare_calls.get_or_create(&call).inc();
+    metrics.phases.took(Phase::Access, Duration::ZERO);
+    metrics.serving.reloaded(Reload::Success);
     metrics.dns.asked(Via::Udp);
     metrics.dns.remember(Memory::Delays, 0);
     let mut text = String::new();
@@ -164,7 +169,11 @@ fn scraped() -> BTreeSet<(String, String)> {
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     types
         .map(|(name, kind)| {
-            let suffix = if kind == "counter" { "_total" } else { "" };
+            let suffix = match kind {
+                "counter" => "_total",
+                "info" => "_info",
+                _ => "",
+            };
             (format!("{name}{suffix}"), kind.to_owned())
         })
         .collect()
@@ -198,4 +207,5 @@ fn variants(source: &str) -> Vec<String> {
 /// Which docs/configure.md has to name, too.
 const CERT_MANAGERS_FLAGS: [&str; 2] = ["cluster-issuer-ambient-credentials", "issuer-ambient-credentials"];
 const METRIC: &str = "cert_manager_webhook_cloudflare_";
-const PREFIXES: [&str; 2] = ["cert_manager_webhook_cloudflare", "cloudflare"];
+/// Prefixes, and a label.
+const NO_NAMES: [&str; 3] = ["cert_manager_webhook_cloudflare", "cloudflare", "version"];

@@ -11,8 +11,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use tokio::sync::watch;
 use tracing::{error, info};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::TlsError;
+use crate::metrics::serving::Reload;
 
 /// As the files had it last.
 #[derive(Debug)]
@@ -42,36 +44,42 @@ impl Pair {
         self.current.subscribe()
     }
 
-    /// Takes over changed files. A broken pair (or one half of a change) leaves the old one in use and is logged once.
-    pub(super) fn look(&mut self, provider: &CryptoProvider) {
+    /// When what is shown ends, in seconds since 1970.
+    pub(super) fn expiry(&self) -> Option<i64> {
+        let pair = self.current.borrow();
+        let (_, leaf) = X509Certificate::from_der(pair.cert.first()?).ok()?;
+        Some(leaf.validity().not_after.timestamp())
+    }
+
+    /// Takes over changed files; says what became of them if they have changed. A broken pair (or one half of a change) leaves the old one in use and is logged once.
+    pub(super) fn look(&mut self, provider: &CryptoProvider) -> Option<Reload> {
         let (content, digest) = match self.files.read() {
             Ok(read) => read,
             Err(error) => {
                 // As if the files were empty, to log it once.
-                if self.looked_at != Digest::default() {
-                    self.looked_at = Digest::default();
-                    kept(&error);
-                }
-                return;
+                let before = std::mem::take(&mut self.looked_at);
+                return (before != Digest::default()).then(|| kept(&error));
             }
         };
         if digest == self.looked_at {
-            return;
+            return None;
         }
         self.looked_at = digest;
         match self.files.pair(&content, provider) {
             Ok(pair) => {
                 self.current.send_replace(Arc::new(pair));
                 info!(flag = self.files.cert.0, "the serving certificate has been reloaded");
+                Some(Reload::Success)
             }
-            Err(error) => kept(&error),
+            Err(error) => Some(kept(&error)),
         }
     }
 }
 
-fn kept(error: &TlsError) {
+fn kept(error: &TlsError) -> Reload {
     let cause = std::error::Error::source(error).map(ToString::to_string);
     error!(%error, cause, "the serving certificate can't be reloaded; the one before stays in use");
+    Reload::Failure
 }
 
 /// Of both files; all zero while they can't be read.

@@ -64,7 +64,7 @@ impl World {
         let _ = front_proxy.update("uid", config, Asked::ALL);
         let (sender, front_proxy) = watch::channel(Some(Arc::new(front_proxy)));
         let (cluster, solver) = (Cluster::default(), Arc::new(Solver::default()));
-        let (_, registry) = Metrics::new();
+        let (metrics, registry) = Metrics::new();
         let router = api::router(api::Parts {
             group: GROUP.to_owned(),
             solver_name: SOLVER.to_owned(),
@@ -74,6 +74,7 @@ impl World {
             tracker: TaskTracker::new(),
             health: Health::default(),
             registry: Arc::new(registry),
+            metrics,
         });
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         Self { router, runtime, cluster, solver, _config: sender }

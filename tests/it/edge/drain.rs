@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use cert_manager_webhook_cloudflare::metrics::serving::ServingMetrics;
 use cert_manager_webhook_cloudflare::server::tls::{Protocol, ServingCertificates};
 use cert_manager_webhook_cloudflare::server::{Drain, Limits, Server};
 use harness::until;
@@ -57,7 +58,7 @@ impl Running {
         let tls = (!start.plain).then(|| start.tls.unwrap_or_else(any_certificate));
         let config = tls.as_ref().map(|tls| tls.server_config(&start.protocol).unwrap());
         if let Some(tls) = tls {
-            tasks.spawn(tls.follow(Duration::from_millis(20)));
+            tasks.spawn(tls.follow(Duration::from_millis(20), ServingMetrics::default()));
         }
         let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into(), config, start.limits).unwrap();
         let direct = server.local_addr().unwrap();

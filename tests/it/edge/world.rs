@@ -40,7 +40,7 @@ impl World {
         let tracker = TaskTracker::new();
         let cluster = Cluster::default();
         let solver = Arc::new(Solver::default());
-        let (_, registry) = Metrics::new();
+        let (metrics, registry) = Metrics::new();
         let router = api::router(api::Parts {
             group: "g.example.com".to_owned(),
             solver_name: "cf".to_owned(),
@@ -50,6 +50,7 @@ impl World {
             tracker: tracker.clone(),
             health: health.clone(),
             registry: Arc::new(registry),
+            metrics,
         });
         Self { router, config, health, tracker, cluster, solver }
     }
