@@ -10,9 +10,10 @@ use super::ledger::{Key, Writer};
 use super::mark::{Mark, OwnerId};
 use super::port::{
     Challenges, Created, Credentials, Freshness, LiveChallenge, NewRecord, Propagation, Record, Records,
-    Sighting, Watch, Zone,
+    Sighting, Stage, Watch, Zone,
 };
 use super::shared::{Evidence, pending_siblings};
+use super::tidy::ORPHAN_AGE;
 use crate::challenge::{Challenge, ChallengeRequest, TxtValue};
 use crate::deadline::Deadline;
 use crate::issuer::{IssuerConfig, solver_digest};
@@ -229,10 +230,16 @@ fn challenge_value(fqdn: &Fqdn, record: &Record) -> Option<TxtValue> {
     TxtValue::parse(&record.value).filter(|value| is_marked || value.is_digest())
 }
 
-/// Whether something is served that neither a Challenge of this cluster nor this request explains.
+/// Whether something is served that neither a Challenge of this cluster nor this request explains. One that ended long
+/// ago explains nothing.
 fn has_strangers(job: &Job, sighting: &Sighting) -> bool {
     let known = job.known.as_deref().unwrap_or_default();
-    sighting.others.iter().any(|other| !known.iter().any(|challenge| challenge.value.as_str() == other))
+    let explains = |challenge: &LiveChallenge| match challenge.stage {
+        Stage::Over { at, .. } => at.elapsed() < ORPHAN_AGE,
+        Stage::Pending | Stage::Presented(_) => true,
+    };
+    let explained: Vec<_> = known.iter().filter(|challenge| explains(challenge)).collect();
+    sighting.others.iter().any(|other| !explained.iter().any(|challenge| challenge.value.as_str() == other))
 }
 
 async fn hold_back(fqdn: &Fqdn, quiet: Instant, deadline: Deadline) -> Result<(), Error> {

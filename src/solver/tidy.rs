@@ -163,4 +163,4 @@ const AT_ONCE: usize = 32;
 
 /// No younger record is taken for an orphan: requests made without a Challenge (the conformance suite's) are over by
 /// then, and Cloudflare tells ages in whole seconds.
-const ORPHAN_AGE: Duration = Duration::from_mins(1);
+pub(super) const ORPHAN_AGE: Duration = Duration::from_mins(1);

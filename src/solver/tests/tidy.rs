@@ -59,6 +59,22 @@ async fn what_a_crash_left_goes_with_the_next_clean_up() {
     assert_eq!(world.values(), [B, "foreign", "handmade"]);
 }
 
+/// Its Challenge is remembered, and explains it for a while.
+#[tokio::test(start_paused = true)]
+async fn what_a_clean_up_left_goes_with_a_later_present() {
+    let world = World::new();
+    leave(&world, B, &owner_id());
+    let over = Stage::Over { at: Instant::now(), presented: Some(None) };
+    world.set_challenges(&[(A, Stage::Pending), (B, over)]);
+    // A resolver may hold an answer with that value alone.
+    present(&world.solver(), A).await.unwrap_err();
+    clean_up(&world.solver(), A).await.unwrap();
+    assert_eq!(world.values(), [B], "its own CleanUp may be on its way");
+    tokio::time::advance(Duration::from_mins(1)).await;
+    present(&world.solver(), A).await.unwrap();
+    assert_eq!(world.values(), [A]);
+}
+
 /// A record's age is told by Cloudflare's calendar, and that may jump.
 #[tokio::test(start_paused = true)]
 async fn no_age_makes_an_orphan_of_what_has_a_challenge() {
