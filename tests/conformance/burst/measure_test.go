@@ -22,6 +22,7 @@ func TestMeasure(t *testing.T) {
 			must(t, interrupted.Err())
 			f := measure(t, s)
 			note(f)
+			must(t, save()) // all of them take hours
 			t.Log(f)
 			if s.solver == ours {
 				f.expect(t)

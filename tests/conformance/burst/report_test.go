@@ -34,10 +34,8 @@ func report(out io.Writer) error {
 	if reached := aims(figures); len(reached) > 0 {
 		table(out, []string{"aim", "measured", "of", ""}, reached)
 	}
-	if file := os.Getenv("CMWC_BURST_FIGURES"); file != "" {
-		if err := writeFigures(file); err != nil {
-			return err
-		}
+	if err := save(); err != nil {
+		return err
 	}
 	if file := os.Getenv("CMWC_BURST_PLOT"); file != "" {
 		return writePlot(file, figures)
@@ -165,6 +163,14 @@ func table(out io.Writer, head []string, rows [][]string) {
 	for _, row := range rows {
 		line(row)
 	}
+}
+
+// save writes the figures to the file that CMWC_BURST_FIGURES names, if it does.
+func save() error {
+	if file := os.Getenv("CMWC_BURST_FIGURES"); file != "" {
+		return writeFigures(file)
+	}
+	return nil
 }
 
 // writeFigures writes one figure a line, for readable differences.
