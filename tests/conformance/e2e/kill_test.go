@@ -48,7 +48,7 @@ func kill(t *testing.T, zone string, names []string) {
 	must(t, poll.Until(t.Context(), "a record in "+zone, time.Minute, func(ctx context.Context) error {
 		records, err := running.emulator.TXT(ctx, zone)
 		if err == nil && len(records) == 0 {
-			err = errors.New(challenges(ctx, names))
+			err = errors.New(running.Challenges(ctx, names...))
 		}
 		return err
 	}))

@@ -29,7 +29,7 @@ func TestRenderingsAreTaken(t *testing.T) {
 			continue // a disabled chart is nothing
 		}
 		apply := exec.Command(filepath.Join(binaries, "kubectl"), "apply", "--dry-run=server", "--validate=strict", "--filename=-")
-		apply.Env = []string{"HOME=" + t.TempDir(), "KUBECONFIG=" + filepath.Join(running.Directory, "admin.kubeconfig")}
+		apply.Env = []string{"HOME=" + t.TempDir(), "KUBECONFIG=" + running.AdminKubeconfig()}
 		apply.Stdin = strings.NewReader(strings.Join(documents, "\n---\n"))
 		if out, err := apply.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", filepath.Base(file), err, out)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"cloudflare-webhook.test/conformance/internal/pki"
 	"cloudflare-webhook.test/conformance/internal/process"
@@ -20,8 +21,13 @@ type ACME struct {
 }
 
 // StartACME runs a Pebble of that name, which listens at the port given and a thousand above, and asks
-// the resolver about challenges.
+// the resolver about challenges. Its certificates are valid for ninety days.
 func (c *Cluster) StartACME(name string, port int, resolver string, environment ...string) (*ACME, error) {
+	return c.StartACMEFor(90*24*time.Hour, name, port, resolver, environment...)
+}
+
+// StartACMEFor runs one whose certificates are valid for so long.
+func (c *Cluster) StartACMEFor(validity time.Duration, name string, port int, resolver string, environment ...string) (*ACME, error) {
 	authority, err := pki.NewAuthority(c.Directory, name+"-ca")
 	if err != nil {
 		return nil, err
@@ -39,7 +45,7 @@ func (c *Cluster) StartACME(name string, port int, resolver string, environment 
 		"httpPort":                5002,
 		"tlsPort":                 5001,
 		"keyAlgorithm":            "ecdsa",
-		"profiles":                map[string]any{"default": map[string]any{"description": "default", "validityPeriod": 7776000}},
+		"profiles":                map[string]any{"default": map[string]any{"description": "default", "validityPeriod": int(validity.Seconds())}},
 	}})
 	if err != nil {
 		return nil, err

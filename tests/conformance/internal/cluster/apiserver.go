@@ -124,7 +124,7 @@ func (c *Cluster) runAPIServer(ctx context.Context) error {
 // startControllerManager runs the controllers whose work one would miss: the end of namespaces and
 // of what a deleted object owned.
 func (c *Cluster) startControllerManager(context.Context) error {
-	kubeconfig := filepath.Join(c.Directory, "admin.kubeconfig")
+	kubeconfig := c.AdminKubeconfig()
 	if err := WriteKubeconfig(kubeconfig, c.Admin); err != nil {
 		return err
 	}
@@ -134,3 +134,6 @@ func (c *Cluster) startControllerManager(context.Context) error {
 		"--leader-elect=false", "--bind-address=127.0.0.1", "--cert-dir="+c.Directory)
 	return err
 }
+
+// AdminKubeconfig is a file by which one may do everything.
+func (c *Cluster) AdminKubeconfig() string { return filepath.Join(c.Directory, "admin.kubeconfig") }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,19 +62,17 @@ type Record struct {
 	Comment string `json:"comment"`
 }
 
+// Records are all records of a zone.
+func (e *Emulator) Records(ctx context.Context, zone string) ([]Record, error) {
+	var records []Record
+	return records, e.call(ctx, http.MethodGet, "/records?zone="+url.QueryEscape(zone), nil, "records", &records)
+}
+
 // TXT are the TXT records of a zone.
 func (e *Emulator) TXT(ctx context.Context, zone string) ([]Record, error) {
-	var records []Record
-	if err := e.call(ctx, http.MethodGet, "/records?zone="+url.QueryEscape(zone), nil, "records", &records); err != nil {
-		return nil, err
-	}
-	var found []Record
-	for _, record := range records {
-		if record.Type == "TXT" {
-			found = append(found, record)
-		}
-	}
-	return found, nil
+	records, err := e.Records(ctx, zone)
+	isOther := func(record Record) bool { return record.Type != "TXT" }
+	return slices.DeleteFunc(records, isOther), err
 }
 
 // Calls counts the API calls that concern a zone: those below its identifier and the searches for it
@@ -112,6 +111,27 @@ func (e *Emulator) Stats(ctx context.Context) (Stats, error) {
 // ResetStats begins to count anew; the limits' windows begin, too.
 func (e *Emulator) ResetStats(ctx context.Context) error {
 	return e.call(ctx, http.MethodPost, "/stats/reset", nil, "", nil)
+}
+
+// AddRecord makes a record as if by hand; it is served at once.
+func (e *Emulator) AddRecord(ctx context.Context, zone, kind, name, content string) error {
+	record := map[string]any{"zone": zone, "type": kind, "name": name, "content": content}
+	return e.call(ctx, http.MethodPost, "/records", record, "", nil)
+}
+
+// AddToken makes a token known.
+func (e *Emulator) AddToken(ctx context.Context, token APIToken) error {
+	return e.call(ctx, http.MethodPut, "/tokens", token, "", nil)
+}
+
+// RevokeToken makes a token unknown.
+func (e *Emulator) RevokeToken(ctx context.Context, value string) error {
+	return e.call(ctx, http.MethodDelete, "/tokens?value="+url.QueryEscape(value), nil, "", nil)
+}
+
+// Publish lets everything arrive that is under way to the name servers.
+func (e *Emulator) Publish(ctx context.Context) error {
+	return e.call(ctx, http.MethodPost, "/publish", nil, "", nil)
 }
 
 // Set changes settings while the emulator runs.

@@ -14,6 +14,8 @@ const Token = "conformance-0123456789abcdefghijklmnopq"
 const (
 	Authority = "127.0.0.2:53"
 	Resolver  = "127.0.0.1:53"
+	// CAResolver is one with a memory of its own, in a world that has it.
+	CAResolver = "127.0.0.5:53"
 )
 
 // The delays are those of baselines taken against the real Cloudflare: a call takes 60 ms, a change
@@ -29,6 +31,7 @@ type World struct {
 	API           API          `json:"api"`
 	Control       Listen       `json:"control"`
 	Resolver      Cache        `json:"resolver"`
+	CAResolver    *Listen      `json:"ca_resolver,omitempty"`
 	AuthorityPort int          `json:"authority_port"`
 	NameServers   []NameServer `json:"name_servers"`
 	LatencyMS     int          `json:"latency_ms"`
@@ -95,20 +98,21 @@ func NewWorld(cert, key string, zones ...string) World {
 		LatencyMS:     latency,
 		PropagationMS: propagation,
 		Tokens: []APIToken{{
-			Value: Token, Account: account, Zones: []string{"*"}, Status: "active",
+			Value: Token, Account: Account, Zones: []string{"*"}, Status: "active",
 			Permissions: []string{"zone:read", "dns:read", "dns:edit"},
 		}},
 	}
 	for _, name := range zones {
 		world.Zones = append(world.Zones, Zone{
-			Name: name, ID: ZoneID(name), Status: "active", Type: "full", Plan: "free", Account: account,
+			Name: name, ID: ZoneID(name), Status: "active", Type: "full", Plan: "free", Account: Account,
 			NameServers: []string{"ada.ns.cloudflare.com", "bob.ns.cloudflare.com"},
 		})
 	}
 	return world
 }
 
-const account = "a1"
+// Account is the one account that everything is in unless it is said otherwise.
+const Account = "a1"
 
 // ZoneID is the identifier of a zone in Cloudflare's API, which is also how its calls are told apart.
 func ZoneID(name string) string {

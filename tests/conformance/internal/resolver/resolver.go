@@ -27,6 +27,8 @@ type Resolver struct {
 
 	mutex  sync.Mutex
 	memory map[question]answer
+	// internal are the zones of which it serves another version itself.
+	internal map[string]bool
 
 	servers []*dns.Server
 }
@@ -43,7 +45,7 @@ type answer struct {
 
 // Start listens, over UDP and TCP.
 func Start(zones []string, authority, upstream string) (*Resolver, error) {
-	r := &Resolver{zones: zones, authority: authority, upstream: upstream, memory: make(map[question]answer)}
+	r := &Resolver{zones: zones, authority: authority, upstream: upstream, memory: make(map[question]answer), internal: make(map[string]bool)}
 	packets, err := net.ListenPacket("udp", Address)
 	if err != nil {
 		return nil, err
@@ -53,11 +55,15 @@ func Start(zones []string, authority, upstream string) (*Resolver, error) {
 		packets.Close()
 		return nil, err
 	}
-	r.servers = []*dns.Server{{PacketConn: packets, Handler: r}, {Listener: connections, Handler: r}}
-	for _, server := range r.servers {
+	r.serve(&dns.Server{PacketConn: packets, Handler: r}, &dns.Server{Listener: connections, Handler: r})
+	return r, nil
+}
+
+func (r *Resolver) serve(servers ...*dns.Server) {
+	for _, server := range servers {
 		go func() { _ = server.ActivateAndServe() }()
 	}
-	return r, nil
+	r.servers = append(r.servers, servers...)
 }
 
 // Stop ends it.
@@ -74,7 +80,10 @@ func (r *Resolver) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
 		_ = w.WriteMsg(reply.SetRcode(query, dns.RcodeFormatError))
 		return
 	}
-	heard := r.recall(query.Question[0])
+	heard := r.inside(query.Question[0])
+	if heard == nil {
+		heard = r.recall(query.Question[0])
+	}
 	if heard == nil {
 		heard = r.ask(query.Question[0])
 	}

@@ -16,18 +16,24 @@ const Host = "api.cloudflare.com"
 type Emulation struct {
 	*emulator.Emulator
 	Cloudflare
-	resolver *resolver.Resolver
+	// Resolver is the cluster's.
+	Resolver *resolver.Resolver
 }
 
 // Stop ends both.
 func (e *Emulation) Stop() {
-	e.resolver.Stop()
+	e.Resolver.Stop()
 	e.Emulator.Stop()
 }
 
 // Emulate starts the emulator of CMWC_EMULATOR with the zones given, its API behind TLS as the real
 // one's.
 func Emulate(ctx context.Context, directory string, zones ...string) (*Emulation, error) {
+	return EmulateChanged(ctx, directory, func(*emulator.World) {}, zones...)
+}
+
+// EmulateChanged does so after a change of the world.
+func EmulateChanged(ctx context.Context, directory string, change func(*emulator.World), zones ...string) (*Emulation, error) {
 	binary, err := Emulator()
 	if err != nil {
 		return nil, err
@@ -40,7 +46,9 @@ func Emulate(ctx context.Context, directory string, zones ...string) (*Emulation
 	if err != nil {
 		return nil, err
 	}
-	running, err := emulator.Start(ctx, binary, directory, emulator.NewWorld(pair.CertFile, pair.KeyFile, zones...))
+	world := emulator.NewWorld(pair.CertFile, pair.KeyFile, zones...)
+	change(&world)
+	running, err := emulator.Start(ctx, binary, directory, world)
 	if err != nil {
 		return nil, err
 	}
@@ -49,5 +57,5 @@ func Emulate(ctx context.Context, directory string, zones ...string) (*Emulation
 		running.Stop()
 		return nil, err
 	}
-	return &Emulation{Emulator: running, Cloudflare: Cloudflare{URL: running.API, CAFile: authority.File}, resolver: clusters}, nil
+	return &Emulation{Emulator: running, Cloudflare: Cloudflare{URL: running.API, CAFile: authority.File}, Resolver: clusters}, nil
 }
