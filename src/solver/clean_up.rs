@@ -50,10 +50,12 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             return Err(Failure::Lasting(Cause::NoSource(challenge.fqdn.clone()).into()));
         };
         let phases = &self.parts.metrics.phases;
-        let load = self.parts.credentials.load(&challenge.namespace, source, Freshness::Shared, deadline);
-        let credential = phases.time(Phase::Credential, load).await?;
-        let removal = self.remove_with(challenge, config, &credential, deadline);
-        let result = match phases.time(Phase::Removal, removal).await {
+        let loading = phases.begin(Phase::Credential);
+        let credential =
+            self.parts.credentials.load(&challenge.namespace, source, Freshness::Shared, deadline).await?;
+        drop(loading);
+        let _removal = phases.begin(Phase::Removal);
+        let result = match self.remove_with(challenge, config, &credential, deadline).await {
             Err(refusal) if super::is_refusal(&refusal) => {
                 match self.renewed(challenge, source, &credential, refusal, deadline).await {
                     Ok(renewed) => self.remove_with(challenge, config, &renewed, deadline).await,

@@ -57,8 +57,10 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         let writing: Vec<_> = values.map(|value| self.order.write(&challenge.fqdn, value)).collect();
         let source = config.source(&challenge.fqdn).ok_or_else(|| Cause::NoSource(challenge.fqdn.clone()))?;
         let phases = &self.parts.metrics.phases;
-        let load = self.parts.credentials.load(&challenge.namespace, source, Freshness::Shared, deadline);
-        let credential = phases.time(Phase::Credential, load).await?;
+        let loading = phases.begin(Phase::Credential);
+        let credential =
+            self.parts.credentials.load(&challenge.namespace, source, Freshness::Shared, deadline).await?;
+        drop(loading);
         let written = match self.write(&job, credential.clone()).await {
             Err(refusal) if super::is_refusal(&refusal) => {
                 let renewed = self.renewed(challenge, source, &credential, refusal, deadline).await?;
@@ -68,7 +70,8 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         };
         drop(writing);
         tracing::Span::current().record("zone", tracing::field::display(&written.zone.name));
-        phases.time(Phase::Propagation, self.confirm(&job, &written)).await
+        let _propagation = phases.begin(Phase::Propagation);
+        self.confirm(&job, &written).await
     }
 
     fn prepare(&self, request: ChallengeRequest, deadline: Deadline) -> Result<Job, Error> {
@@ -88,12 +91,16 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         let Job { challenge, siblings, deadline, .. } = job;
         let pin = job.config.pin(&challenge.fqdn);
         let phases = &self.parts.metrics.phases;
-        let zone = self.parts.records.zone(&credential, &challenge.fqdn, pin, *deadline);
-        let zone = phases.time(Phase::Zone, zone).await?;
+        let finding = phases.begin(Phase::Zone);
+        let zone = self.parts.records.zone(&credential, &challenge.fqdn, pin, *deadline).await?;
+        drop(finding);
+        let _writing = phases.begin(Phase::Write);
         let ahead = siblings.iter().map(|value| self.write_one(job, &credential, &zone, value));
-        let own = self.write_one(job, &credential, &zone, &challenge.value);
-        let all = futures::future::join(own, futures::future::join_all(ahead));
-        let (own, ahead) = phases.time(Phase::Write, all).await;
+        let (own, ahead) = futures::future::join(
+            self.write_one(job, &credential, &zone, &challenge.value),
+            futures::future::join_all(ahead),
+        )
+        .await;
         let created = own?;
         let mut values = vec![challenge.value.clone()];
         for (value, result) in siblings.iter().zip(ahead) {
