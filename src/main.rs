@@ -5,7 +5,11 @@ use std::process::ExitCode;
 use cert_manager_webhook_cloudflare::app;
 use cert_manager_webhook_cloudflare::cli::{Cli, Command};
 use clap::Parser;
+use mimalloc::MiMalloc;
 use tokio::runtime::Builder;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
