@@ -1,10 +1,16 @@
 package places
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"cloudflare-webhook.test/conformance/internal/emulator"
+	"cloudflare-webhook.test/conformance/internal/poll"
 )
 
 const (
@@ -57,6 +63,23 @@ func TestNamespaces(t *testing.T) {
 	}
 	apply(t, certificate(t, "team-a", "other", "other."+zone))
 	refused(t, "team-a", "other")
+}
+
+// refused waits until cert-manager says that no solver is for a Certificate.
+func refused(t *testing.T, namespace, name string) {
+	t.Helper()
+	must(t, poll.Until(t.Context(), "Certificate "+name+" to be refused", time.Minute, func(ctx context.Context) error {
+		events, err := running.Kube.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for _, event := range events.Items {
+			if event.InvolvedObject.Kind == "Order" && strings.HasPrefix(event.InvolvedObject.Name, name+"-") && event.Reason == "Solver" {
+				return nil
+			}
+		}
+		return fmt.Errorf("%w: %s", errNotYet, running.Challenges(ctx))
+	}))
 }
 
 // certificate is one of the ClusterIssuer that every page has.

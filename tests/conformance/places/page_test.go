@@ -201,7 +201,7 @@ func clean(t *testing.T) {
 // says waits until the Challenges of a name say something.
 func says(t *testing.T, name, what string) {
 	t.Helper()
-	must(t, poll.Until(t.Context(), what, time.Minute, func(ctx context.Context) error {
+	must(t, poll.Until(t.Context(), what, 2*time.Minute, func(ctx context.Context) error {
 		if said := running.Challenges(ctx, name); !strings.Contains(said, what) {
 			return fmt.Errorf("%w: %s", errNotYet, said)
 		}

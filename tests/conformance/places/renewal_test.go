@@ -3,15 +3,12 @@ package places
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"cloudflare-webhook.test/conformance/internal/poll"
@@ -46,33 +43,4 @@ func TestRenewal(t *testing.T) {
 	}))
 	must(t, running.CertManager.CertmanagerV1().Certificates("default").Delete(t.Context(), "www", metav1.DeleteOptions{}))
 	clean(t)
-}
-
-// refused waits until cert-manager says that no solver is for a Certificate.
-func refused(t *testing.T, namespace, name string) {
-	t.Helper()
-	must(t, poll.Until(t.Context(), "Certificate "+name+" to be refused", time.Minute, func(ctx context.Context) error {
-		events, err := running.Kube.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{})
-		if err != nil {
-			return err
-		}
-		for _, event := range events.Items {
-			if event.InvolvedObject.Kind == "Order" && strings.HasPrefix(event.InvolvedObject.Name, name+"-") && event.Reason == "Solver" {
-				return nil
-			}
-		}
-		return fmt.Errorf("%w: %s", errNotYet, running.Challenges(ctx))
-	}))
-}
-
-// gone waits for the end of a namespace.
-func gone(t *testing.T, name string) {
-	t.Helper()
-	must(t, poll.Until(t.Context(), "the namespace "+name+" to end", 2*time.Minute, func(ctx context.Context) error {
-		namespace, err := running.Kube.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return errors.Join(errNotYet, err, fmt.Errorf("%+v %s", namespace.Status.Conditions, running.Challenges(ctx)))
-	}))
 }
