@@ -245,8 +245,9 @@ fn has_strangers(job: &Job, sighting: &Sighting) -> bool {
         Stage::Over { at, .. } => at.elapsed() < ORPHAN_AGE,
         Stage::Pending | Stage::Presented(_) => true,
     };
-    let explained: Vec<_> = known.iter().filter(|challenge| explains(challenge)).collect();
-    sighting.others.iter().any(|other| !explained.iter().any(|challenge| challenge.value.as_str() == other))
+    let is_explained =
+        |other: &String| known.iter().any(|known| known.value.as_str() == other && explains(known));
+    !sighting.others.iter().all(is_explained)
 }
 
 async fn hold_back(fqdn: &Fqdn, quiet: Instant, deadline: Deadline) -> Result<(), Error> {
