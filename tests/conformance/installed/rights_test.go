@@ -3,7 +3,6 @@ package installed
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -14,7 +13,6 @@ import (
 	"cloudflare-webhook.test/conformance/internal/cluster"
 	"cloudflare-webhook.test/conformance/internal/poll"
 	"cloudflare-webhook.test/conformance/internal/release"
-	"cloudflare-webhook.test/conformance/internal/webhook"
 )
 
 // TestEachRightIsNeeded takes one binding after the other away from an installed release, and sees it miss that right.
@@ -111,18 +109,12 @@ func forget(t *testing.T, r *release.Release) {
 func unready(t *testing.T, r *release.Release) {
 	t.Helper()
 	must(t, poll.Until(t.Context(), "the pod to be not ready", 30*time.Second, func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s:%d/readyz", r.Address, webhook.MetricsPort), nil)
+		status, body, err := r.Get(ctx, "readyz")
 		if err != nil {
 			return err
 		}
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return err
-		}
-		defer response.Body.Close()
-		body, _ := io.ReadAll(response.Body)
-		if response.StatusCode == http.StatusOK || !strings.Contains(r.Pod.Tail(1000), "extension-apiserver-authentication") {
-			return fmt.Errorf("%w: %s %s", errNotYet, response.Status, body)
+		if status == http.StatusOK || !strings.Contains(r.Pod.Tail(1000), "extension-apiserver-authentication") {
+			return fmt.Errorf("%w: %d %s", errNotYet, status, body)
 		}
 		return nil
 	}))

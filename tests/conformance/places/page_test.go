@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,10 +93,8 @@ func (d document) isKnown() bool {
 func (p page) of(kinds ...string) []document {
 	var some []document
 	for _, d := range p.documents {
-		for _, kind := range kinds {
-			if d.Kind == kind {
-				some = append(some, d)
-			}
+		if slices.Contains(kinds, d.Kind) {
+			some = append(some, d)
 		}
 	}
 	return some

@@ -65,7 +65,8 @@ type Record struct {
 // Records are all records of a zone.
 func (e *Emulator) Records(ctx context.Context, zone string) ([]Record, error) {
 	var records []Record
-	return records, e.call(ctx, http.MethodGet, "/records?zone="+url.QueryEscape(zone), nil, "records", &records)
+	err := e.call(ctx, http.MethodGet, "/records?zone="+url.QueryEscape(zone), nil, "records", &records)
+	return records, err
 }
 
 // TXT are the TXT records of a zone.

@@ -3,6 +3,8 @@ package release
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -127,6 +129,22 @@ func (r *Release) Stop() {
 	if r.Pod != nil {
 		r.Pod.Stop()
 	}
+}
+
+// Get reads a page of the pod's port for probes and metrics.
+func (r *Release) Get(ctx context.Context, page string) (status int, body string, err error) {
+	url := fmt.Sprintf("http://%s:%d/%s", r.Address, webhook.MetricsPort, page)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, "", err
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(content), err
 }
 
 // Available waits until kube-apiserver has found the release in order.

@@ -89,11 +89,6 @@ func (r *Release) Serve(ctx context.Context) error {
 	return r.Restart(ctx)
 }
 
-// MetricsURL is where the pod tells its metrics.
-func (r *Release) MetricsURL() string {
-	return fmt.Sprintf("http://%s:%d/metrics", r.Address, webhook.MetricsPort)
-}
-
 // Upgrade is `helm upgrade` with these values on top of Values; the pod runs on.
 func (r *Release) Upgrade(more ...string) error {
 	_, err := r.Helm(append(append([]string{"upgrade", r.Name, Chart()}, r.Values()...), more...)...)
