@@ -80,6 +80,11 @@ pub struct CallLabels {
     pub outcome: Outcome,
 }
 
+impl Outcome {
+    const ALL: [Self; 6] =
+        [Self::Success, Self::Retry, Self::Configuration, Self::Denied, Self::Gone, Self::Internal];
+}
+
 /// The endpoints of Cloudflare's API that are called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[expect(missing_docs, reason = "the names are the labels")]
@@ -89,6 +94,11 @@ pub enum Endpoint {
     CreateRecord,
     DeleteRecord,
     Batch,
+}
+
+impl Endpoint {
+    const ALL: [Self; 5] =
+        [Self::ListZones, Self::ListRecords, Self::CreateRecord, Self::DeleteRecord, Self::Batch];
 }
 
 impl Metrics {
@@ -123,7 +133,21 @@ impl Metrics {
         metrics.serving.register(&mut registry);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "This program", build);
+        metrics.begin();
         (Arc::new(metrics), registry)
+    }
+
+    /// Every series at zero: Prometheus sees no increase in one that appears with its first event, and no alert would
+    /// tell of it.
+    fn begin(&self) {
+        for outcome in Outcome::ALL {
+            for action in [ActionLabel::Present, ActionLabel::CleanUp] {
+                drop(self.requests.get_or_create(&RequestLabels { action, outcome }));
+            }
+            for endpoint in Endpoint::ALL {
+                drop(self.cloudflare_calls.get_or_create(&CallLabels { endpoint, outcome }));
+            }
+        }
     }
 }
 
@@ -140,10 +164,6 @@ mod tests {
     #[test]
     fn every_metric_is_reviewed() {
         let (metrics, registry) = Metrics::new();
-        let request = RequestLabels { action: ActionLabel::Present, outcome: Outcome::Success };
-        drop(metrics.requests.get_or_create(&request));
-        let call = CallLabels { endpoint: Endpoint::Batch, outcome: Outcome::Success };
-        drop(metrics.cloudflare_calls.get_or_create(&call));
         metrics.phases.took(phase::Phase::Access, std::time::Duration::ZERO);
         metrics.serving.reloaded(serving::Reload::Success);
         metrics.dns.asked(dns::Via::Udp);
@@ -158,5 +178,20 @@ mod tests {
             fs::write(&file, &described).unwrap();
         }
         assert_eq!(fs::read_to_string(&file).unwrap(), described);
+    }
+
+    #[test]
+    fn what_alerts_watch_is_there_before_it_happens() {
+        let (_, registry) = Metrics::new();
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        for series in [
+            "requests_total{action=\"Present\",outcome=\"Internal\"} 0",
+            "requests_total{action=\"CleanUp\",outcome=\"Internal\"} 0",
+            "cloudflare_calls_total{endpoint=\"ListZones\",outcome=\"Denied\"} 0",
+            "records_left_total 0",
+        ] {
+            assert!(text.contains(&format!("cert_manager_webhook_cloudflare_{series}\n")), "{series}");
+        }
     }
 }
