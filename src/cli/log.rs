@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Log")]
 pub struct Log {
-    /// Least severe level to log: error, warn, info, debug or trace, or a filter of tracing-subscriber [default: info]
+    /// Least severe level to log: error, warn, info, debug or trace, or TARGET=LEVEL with commas between [default: info]
     #[arg(long, env = "LOG_LEVEL")]
     pub log_level: Option<String>,
     /// Kubernetes' number for the level, where --log-level is not given: 4 is debug, 8 is trace.
