@@ -71,6 +71,11 @@ pub enum Outcome {
     Internal,
 }
 
+impl Outcome {
+    const ALL: [Self; 6] =
+        [Self::Success, Self::Retry, Self::Configuration, Self::Denied, Self::Gone, Self::Internal];
+}
+
 /// A call to Cloudflare, by endpoint and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CallLabels {
@@ -78,11 +83,6 @@ pub struct CallLabels {
     pub endpoint: Endpoint,
     /// How it ended.
     pub outcome: Outcome,
-}
-
-impl Outcome {
-    const ALL: [Self; 6] =
-        [Self::Success, Self::Retry, Self::Configuration, Self::Denied, Self::Gone, Self::Internal];
 }
 
 /// The endpoints of Cloudflare's API that are called.
