@@ -16,10 +16,10 @@ mod authority;
 mod barrier;
 mod checker;
 mod delegation;
-mod exchange;
+pub mod exchange;
 mod front;
-mod https;
-mod lookup;
+pub mod https;
+pub mod lookup;
 mod operator;
 mod pace;
 mod questions;
@@ -40,6 +40,9 @@ pub use self::resolver::{ResolverError, Roots};
 
 use self::checker::{Checker, Judges, Times};
 use self::delegation::Delegations;
+use self::exchange::Exchange;
+use self::https::Https;
+use self::lookup::Lookup;
 use self::operator::operators;
 use self::resolver::{HttpsResolvers, Resolvers};
 use self::sockets::Sockets;
@@ -85,18 +88,51 @@ pub struct Settings {
     pub roots: Arc<Roots>,
 }
 
+/// Everybody who can be asked: over sockets in the program, simulated in tests.
+#[derive(Debug)]
+pub struct Network<L, E, H> {
+    /// Recursive resolvers, for delegations.
+    pub lookup: L,
+    /// Authorities.
+    pub exchange: E,
+    /// Resolvers over HTTPS.
+    pub https: H,
+}
+
 /// Checks by asking.
 #[derive(Debug)]
-pub struct LiveCheck {
+pub struct LiveCheck<L = Resolvers, E = Sockets, H = HttpsResolvers> {
     /// `None` if it is off.
-    checker: Option<Checker<Resolvers, Sockets, HttpsResolvers>>,
+    checker: Option<Checker<L, E, H>>,
 }
 
 impl LiveCheck {
     /// Reads the system's resolvers, if they may be needed. Sends nothing.
-    pub fn new(settings: Settings, metrics: Arc<Metrics>) -> Result<Self, ResolverError> {
+    pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Result<Self, ResolverError> {
+        if settings.check == Check::Off {
+            return Ok(Self { checker: None });
+        }
         let operators = operators(&settings.doh_servers, &settings.recursive_servers);
-        let is_enough = operators.len() >= quorum::ENOUGH;
+        let lookup = Resolvers::new(
+            settings.recursive_servers.clone(),
+            settings.recursive_servers_only,
+            Arc::clone(&settings.roots),
+        )?;
+        let exchange = Sockets::new(Arc::clone(&metrics));
+        let https = HttpsResolvers::new(operators, &settings.roots, Arc::clone(&metrics));
+        Self::over(Network { lookup, exchange, https }, settings, metrics)
+    }
+}
+
+impl<L: Lookup, E: Exchange, H: Https> LiveCheck<L, E, H> {
+    /// Asks in this network; of the settings counts what says how.
+    pub fn over(
+        network: Network<L, E, H>,
+        settings: &Settings,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, ResolverError> {
+        let Network { lookup, exchange, https } = network;
+        let is_enough = https.operators().len() >= quorum::ENOUGH;
         let judges = match settings.check {
             Check::Off => return Ok(Self { checker: None }),
             Check::Authority => Judges::Authority,
@@ -110,23 +146,20 @@ impl LiveCheck {
             Check::Doh if is_enough => Judges::Https,
             Check::Doh => return Err(ResolverError::TooFew),
         };
-        let https = HttpsResolvers::new(operators, &settings.roots, Arc::clone(&metrics));
-        let resolvers =
-            Resolvers::new(settings.recursive_servers, settings.recursive_servers_only, settings.roots)?;
-        let sockets = Arc::new(Sockets::new(Arc::clone(&metrics)));
+        let exchange = Arc::new(exchange);
         let delegations = Delegations::new(
-            resolvers,
-            Arc::clone(&sockets),
+            lookup,
+            Arc::clone(&exchange),
             settings.authority_port,
             settings.allow_private_name_servers,
         );
         let times = Times { timeout: settings.timeout, settle: settings.settle };
-        let checker = Checker::new(judges, times, delegations, sockets, https, metrics);
+        let checker = Checker::new(judges, times, delegations, exchange, https, metrics);
         Ok(Self { checker: Some(checker) })
     }
 }
 
-impl Propagation for LiveCheck {
+impl<L: Lookup, E: Exchange, H: Https> Propagation for LiveCheck<L, E, H> {
     async fn confirm(&self, watch: Watch<'_>, deadline: Deadline) -> Result<Option<Sighting>, Error> {
         match &self.checker {
             Some(checker) => checker.confirm(watch, deadline).await.map(Some),

@@ -75,7 +75,7 @@ fn propagation(settings: &Settings, metrics: Arc<Metrics>) -> anyhow::Result<Liv
             Ok(config.with_no_client_auth())
         })),
     };
-    LiveCheck::new(settings, metrics).context("the propagation check can't be set up")
+    LiveCheck::new(&settings, metrics).context("the propagation check can't be set up")
 }
 
 /// The operator's id, or one that follows from the `ConfigMap` that every cluster has once.
@@ -101,13 +101,14 @@ fn owner(settings: &Settings, front_proxy: &FrontProxy, background: &mut Backgro
 
 /// Removes what was written ahead for Challenges that went away. Changes come in bursts: one look serves a burst.
 async fn tidy(solver: Arc<WiredSolver>, mut changed: watch::Receiver<u64>) {
-    while changed.changed().await.is_ok() {
+    while !matches!(tokio::time::timeout(TIDY_EVERY, changed.changed()).await, Ok(Err(_))) {
         tokio::time::sleep(TIDY_PAUSE).await;
         changed.mark_unchanged();
         solver.remove_unpresented(TIDY_BUDGET).await;
     }
 }
 
+const TIDY_EVERY: Duration = Duration::from_mins(1);
 const TIDY_PAUSE: Duration = Duration::from_secs(1);
 /// Of one value.
 const TIDY_BUDGET: Duration = Duration::from_secs(30);

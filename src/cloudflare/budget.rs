@@ -140,6 +140,7 @@ impl Budget {
                 Turn::Now { is_probe } => break is_probe,
                 Turn::At(at) => {
                     tokio::select! {
+                        biased;
                         () = sleep_until(at) => {}
                         () = changed => {}
                     }

@@ -229,6 +229,7 @@ impl<'a, E: Exchange> Course<'a, E> {
         }
         let member = self.wait.member;
         tokio::select! {
+            biased;
             () = tokio::time::sleep_until(next) => {}
             () = member.passed(), if !member.is_passed() => {}
         }

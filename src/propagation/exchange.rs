@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::name::Fqdn;
 
 /// Puts one question to one server.
-pub(super) trait Exchange: Send + Sync + 'static {
+pub trait Exchange: Send + Sync + 'static {
     /// Asks `server`, without wanting recursion, for the TXT records at `name`. Repeats after silence and changes
     /// to TCP by itself; bounded in time.
     fn ask(
@@ -24,24 +24,24 @@ pub(super) trait Exchange: Send + Sync + 'static {
 
 /// What a server answered about the name it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Answer {
+pub struct Answer {
     /// The AA flag.
-    pub(super) authoritative: bool,
+    pub authoritative: bool,
     /// The RA flag: whoever sets it is a resolver.
-    pub(super) recursion_available: bool,
+    pub recursion_available: bool,
     /// The response code.
-    pub(super) rcode: Rcode,
+    pub rcode: Rcode,
     /// The TXT records at exactly the name, each with its strings joined; bytes that are not UTF-8 replaced.
-    pub(super) values: Vec<String>,
+    pub values: Vec<String>,
     /// Where a CNAME at exactly the name leads, in lower case.
-    pub(super) cname: Option<String>,
+    pub cname: Option<String>,
     /// The owner of the NS records in the authority section of an answer without records.
-    pub(super) referral: Option<Fqdn>,
+    pub referral: Option<Fqdn>,
 }
 
 /// A response code, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Rcode {
+pub enum Rcode {
     /// 0
     #[default]
     NoError,
@@ -67,7 +67,7 @@ impl fmt::Display for Rcode {
 
 /// Why there is no answer. None of these is a "no".
 #[derive(Debug, Clone, thiserror::Error)]
-pub(super) enum ExchangeError {
+pub enum ExchangeError {
     /// Nothing came in time.
     #[error("no answer in time")]
     Silent,

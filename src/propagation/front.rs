@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::name::Fqdn;
@@ -24,7 +24,9 @@ pub(super) struct Fronts(Mutex<HashMap<Fqdn, Weak<Front>>>);
 struct Front {
     last: Mutex<Option<Asked>>,
     /// When the latest written of the names that were seen live was written.
-    live: watch::Sender<Option<Instant>>,
+    live: Mutex<Option<Instant>>,
+    /// That has changed. Wakes in the order of the waits, so that a simulation plays the same again.
+    passes: Notify,
     /// So that pilots go to each address in turn.
     turn: AtomicUsize,
     members: AtomicUsize,
@@ -58,7 +60,8 @@ impl Fronts {
             fronts.retain(|_, front| front.strong_count() > 0);
             let front = Arc::new(Front {
                 last: Mutex::default(),
-                live: watch::Sender::new(None),
+                live: Mutex::default(),
+                passes: Notify::new(),
                 turn: AtomicUsize::new(0),
                 members: AtomicUsize::new(0),
             });
@@ -106,34 +109,34 @@ impl Member {
 
     /// Tells the others that this name is live.
     pub(super) fn is_live(&self) {
-        self.front.live.send_if_modified(|live| {
-            let later = live.is_none_or(|live| live < self.written);
-            if later {
-                *live = Some(self.written);
-            }
-            later
-        });
+        let mut live = self.front.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if live.is_none_or(|live| live < self.written) {
+            *live = Some(self.written);
+            drop(live);
+            self.front.passes.notify_waiters();
+        }
     }
 
     /// Waits until a name that was written no sooner than this one was seen live.
     pub(super) async fn passed(&self) {
-        let mut live = self.front.live.subscribe();
-        // The sender is in `self`.
-        let _ = live.wait_for(|live| self.is_behind(*live)).await;
+        loop {
+            let passes = self.front.passes.notified();
+            if self.is_passed() {
+                return;
+            }
+            passes.await;
+        }
     }
 
     /// Whether that is so already.
     pub(super) fn is_passed(&self) -> bool {
-        self.is_behind(*self.front.live.borrow())
+        let live = *self.front.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.is_some_and(|live| live + TOGETHER >= self.written)
     }
 
     /// A number for this question, one after the other over the whole zone.
     pub(super) fn turn(&self) -> usize {
         self.front.turn.fetch_add(1, Ordering::Relaxed)
-    }
-
-    fn is_behind(&self, live: Option<Instant>) -> bool {
-        live.is_some_and(|live| live + TOGETHER >= self.written)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::name::Fqdn;
 
 /// Puts a question to the resolvers of one operator.
-pub(super) trait Https: Send + Sync + 'static {
+pub trait Https: Send + Sync + 'static {
     /// Who runs them, for the log; the place of an operator is its number. Different operators share no cache.
     fn operators(&self) -> &[String];
 
@@ -16,16 +16,16 @@ pub(super) trait Https: Send + Sync + 'static {
 
 /// What a resolver told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Told {
+pub struct Told {
     /// The TXT records at exactly the name, each with its strings joined; none if there is no such name either.
-    pub(super) values: Vec<String>,
+    pub values: Vec<String>,
     /// How long it may go on to tell this.
-    pub(super) ttl: Duration,
+    pub ttl: Duration,
 }
 
 /// Why nothing was told. None of these is a "no".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum HttpsError {
+pub enum HttpsError {
     /// There is nobody to trust.
     #[error("the system's CA certificates can't be loaded: {0}")]
     Roots(String),

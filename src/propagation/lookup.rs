@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::name::Fqdn;
 
 /// Looks up what a delegation is made of. A name that does not exist, or has no such records, is an empty answer.
-pub(super) trait Lookup: Send + Sync + 'static {
+pub trait Lookup: Send + Sync + 'static {
     /// The names in the NS records of a zone's apex, as they are written.
     fn name_servers(&self, zone: &Fqdn) -> impl Future<Output = Result<Found<String>, LookupError>> + Send;
 
@@ -21,16 +21,16 @@ pub(super) trait Lookup: Send + Sync + 'static {
 
 /// The records of one answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found<T> {
+pub struct Found<T> {
     /// In no order.
-    pub(super) records: Vec<T>,
+    pub records: Vec<T>,
     /// How long the shortest-lived of them may be kept; zero if there is none.
-    pub(super) ttl: Duration,
+    pub ttl: Duration,
 }
 
 /// A or AAAA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Family {
+pub enum Family {
     /// A
     V4,
     /// AAAA
@@ -40,4 +40,4 @@ pub(super) enum Family {
 /// No resolver answered, or each only with an error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct LookupError(pub(super) String);
+pub struct LookupError(pub String);

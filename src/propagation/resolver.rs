@@ -42,7 +42,7 @@ pub enum ResolverError {
 }
 
 /// The recursive resolvers: those given, then the system's.
-pub(super) struct Resolvers {
+pub struct Resolvers {
     given: Pool,
     system: Option<TokioResolver>,
 }

@@ -19,7 +19,7 @@ use crate::name::Fqdn;
 
 /// Asks over the network, at a bounded pace and with a bounded number of sockets.
 #[derive(Debug)]
-pub(super) struct Sockets {
+pub struct Sockets {
     pace: Pace<SocketAddr>,
     open: Semaphore,
     metrics: Arc<Metrics>,

@@ -110,7 +110,7 @@ async fn the_next_wait_of_a_zone_asks_less() {
 
 #[tokio::test]
 async fn off_knows_nothing_and_needs_nothing() {
-    let check = LiveCheck::new(Settings { check: Check::Off, ..settings() }, Arc::default());
+    let check = LiveCheck::new(&Settings { check: Check::Off, ..settings() }, Arc::default());
     let (zone, values) = (zone(&[]), values(&["v"]));
     let watch = Watch { zone: &zone, fqdn: &fqdn(NAME), values: &values, seen: None };
     let deadline = Deadline::within(Duration::from_secs(1));
@@ -127,7 +127,7 @@ async fn doh_needs_two_operators_that_nobody_else_asks() {
             doh_servers: judges.iter().map(|url| url.parse().unwrap()).collect(),
             ..settings()
         };
-        LiveCheck::new(settings, Arc::default())
+        LiveCheck::new(&settings, Arc::default())
     };
     let two = ["https://1.1.1.1", "https://9.9.9.9"];
     assert!(check(Check::Doh, "192.0.2.1", &two).is_ok());
@@ -151,8 +151,8 @@ async fn roots_are_loaded_only_when_they_are_needed() {
         doh_servers: vec!["https://1.1.1.1".parse().unwrap(), "https://9.9.9.9".parse().unwrap()],
         ..settings()
     };
-    assert!(LiveCheck::new(with("192.0.2.1"), Arc::default()).is_ok());
-    let refused = LiveCheck::new(with("https://192.0.2.1"), Arc::default());
+    assert!(LiveCheck::new(&with("192.0.2.1"), Arc::default()).is_ok());
+    let refused = LiveCheck::new(&with("https://192.0.2.1"), Arc::default());
     assert!(matches!(refused, Err(ResolverError::Roots(_))));
 }
 

@@ -145,7 +145,7 @@ impl Cloudflare {
             doh_servers: self.judges.clone(),
             roots: Arc::new(roots),
         };
-        let check = LiveCheck::new(settings, Arc::default()).unwrap();
+        let check = LiveCheck::new(&settings, Arc::default()).unwrap();
         let zone = Zone { id: "0".repeat(32), name: Fqdn::parse(ZONE).unwrap(), name_servers: Vec::new() };
         let watch = Watch {
             zone: &zone,

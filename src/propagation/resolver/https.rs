@@ -20,7 +20,7 @@ use crate::propagation::pace::Pace;
 
 /// The resolvers that are asked where the authority can't be, by operator.
 #[derive(Debug)]
-pub(in crate::propagation) struct HttpsResolvers {
+pub struct HttpsResolvers {
     names: Vec<String>,
     pools: Vec<Pool>,
     pace: Pace<usize>,

@@ -61,7 +61,7 @@ fn check(resolver: &UdpSocket, authority: &UdpSocket, allow_private: bool) -> Li
         recursive_servers_only: true,
         ..settings()
     };
-    LiveCheck::new(settings, Arc::default()).unwrap()
+    LiveCheck::new(&settings, Arc::default()).unwrap()
 }
 
 async fn confirm(check: &LiveCheck) -> Result<Option<Sighting>, Error> {

@@ -17,6 +17,11 @@ impl Clock {
         Self { start: Instant::now(), wall }
     }
 
+    /// A start at a wall time that is always the same, so that everything can be repeated to the byte.
+    pub(crate) fn simulated() -> Self {
+        Self { start: Instant::now(), wall: SIMULATED }
+    }
+
     pub(crate) fn begin(&self) -> Instant {
         self.start
     }
@@ -37,6 +42,19 @@ impl Clock {
     }
 }
 
+impl Clock {
+    /// As in a `Date` header (RFC 9110 §5.6.7), in whole seconds.
+    pub(crate) fn http_date(&self, at: Instant) -> String {
+        let seconds = (self.wall + at.saturating_duration_since(self.start)).as_secs();
+        let days = seconds / 86_400;
+        let (year, month, day) = civil(days);
+        let weekday = WEEKDAYS[usize::try_from(days % 7).unwrap_or_default()];
+        let month = MONTHS[usize::try_from(month - 1).unwrap_or_default()];
+        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        format!("{weekday}, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} GMT")
+    }
+}
+
 /// Days since 1970-01-01 to year, month, day (proleptic Gregorian; Hinnant's `civil_from_days`).
 fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
@@ -51,14 +69,28 @@ fn civil(days: u64) -> (u64, u64, u64) {
     (year, month, day)
 }
 
+/// 1970-01-01 was a Thursday.
+const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+/// 2026-01-01T00:00:00Z.
+const SIMULATED: Duration = Duration::from_hours(20_454 * 24);
+
 #[cfg(test)]
 mod tests {
-    use super::civil;
+    use super::{Clock, SIMULATED, civil};
 
     #[test]
     fn days_become_dates() {
         assert_eq!(civil(0), (1970, 1, 1));
         assert_eq!(civil(11_016), (2000, 2, 29));
         assert_eq!(civil(20_779), (2026, 11, 22));
+        assert_eq!(civil(SIMULATED.as_secs() / 86_400), (2026, 1, 1));
+    }
+
+    #[test]
+    fn a_simulated_clock_begins_with_a_year() {
+        let clock = Clock::simulated();
+        assert_eq!(clock.http_date(clock.begin()), "Thu, 01 Jan 2026 00:00:00 GMT");
     }
 }

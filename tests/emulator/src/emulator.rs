@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
+use crate::clock::Clock;
 use crate::control::ZonePatch;
 use crate::dns::{self, Role};
 use crate::faults::Fault;
@@ -96,7 +97,7 @@ impl Emulator {
                 return Err(StartError::Tls("one of tls_cert and tls_key is missing".to_owned()));
             }
         };
-        let state = State::new(&world).map_err(StartError::World)?;
+        let state = State::new(&world, Clock::start()).map_err(StartError::World)?;
         let addresses: Vec<IpAddr> = state.servers.iter().map(|server| server.address).collect();
         let zones = state.zones.iter().map(|zone| (zone.name.clone(), zone.id.clone())).collect();
         let shared = Shared::new(state);

@@ -41,7 +41,7 @@ mod validation;
 mod world;
 mod zones;
 
-pub use detached::Heard;
+pub use detached::{Asked, Heard};
 pub use emulator::{Emulator, Ready, StartError};
 pub use faults::{Action, Fault, FaultBody, Match};
 pub use names::derived_id;

@@ -54,8 +54,7 @@ impl Shared {
 }
 
 impl State {
-    pub(crate) fn new(world: &World) -> Result<Self, WorldError> {
-        let clock = Clock::start();
+    pub(crate) fn new(world: &World, clock: Clock) -> Result<Self, WorldError> {
         let mut servers = Vec::new();
         for server in &world.name_servers {
             for address in &server.addresses {
