@@ -1,6 +1,7 @@
 //! `Present` and `CleanUp`: decisions only. What they need of the outside comes through [`port`].
 
 mod clean_up;
+mod confirm;
 pub mod error;
 mod ledger;
 pub mod mark;

@@ -146,7 +146,11 @@ impl<X: Exchange> Writer<X> {
             return Err(self.records.error(super::budget::closed()));
         }
         let (number, mut verdict) = self.enqueue(change, deadline)?;
-        let lost = |_| Err(Error::new(Cause::Internal, "a change was dropped"));
+        // A host that stood still finds the change dropped for its deadline before the timer has gone off.
+        let lost = |_| {
+            let cause = if deadline.is_over() { Cause::OutOfTime } else { Cause::Internal };
+            Err(Error::new(cause, "a change was dropped"))
+        };
         let closed = async {
             self.budget.closed_beyond(deadline).await;
             // What is on its way has its own verdict soon.
@@ -270,6 +274,7 @@ impl<X: Exchange> Writer<X> {
     async fn gather(&self, urgency: Urgency) -> Permit {
         if urgency == Urgency::CleanUp {
             tokio::select! {
+                biased;
                 permit = self.budget.permit(urgency) => return permit,
                 () = self.hurried.notified() => {}
             }

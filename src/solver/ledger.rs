@@ -38,11 +38,18 @@ struct Entry {
     credential: CredentialId,
     /// Apart, for most entries are of values that are gone.
     writer: Option<Box<Writer>>,
+    /// Since when it is being written ahead, and how: whoever asked for that may be gone before the answer is there.
+    intended: Option<(Instant, Box<Writer>)>,
     /// When it was written; `None` once that is in doubt.
     stands_since: Option<Instant>,
     seen: Option<Instant>,
+    /// As the record that stands.
     confirmed: Option<Instant>,
+    /// The first time, of whatever record of the value: the CA may have asked since then.
+    first_confirmed: Option<Instant>,
     gone: Option<Instant>,
+    /// When it was written anew, after it had gone.
+    renewed: Option<Instant>,
     /// The Challenges that were known when it went by a `CleanUp`.
     cleaned_for: Vec<String>,
     touched: Instant,
@@ -84,17 +91,33 @@ impl Ledger {
         self.update(key, |entry| {
             if writer.created == Created::New {
                 entry.seen = None;
+                entry.confirmed = None;
+                entry.renewed = entry.gone.map(|_| entry.touched).or(entry.renewed);
             }
             entry.writer = Some(Box::new(writer));
+            entry.intended = None;
             entry.stands_since = Some(entry.touched);
             entry.gone = None;
             entry.cleaned_for.clear();
         });
     }
 
+    /// A value is about to be written ahead.
+    pub(crate) fn intends(&self, key: Key<'_>, writer: Writer) {
+        self.update(key, |entry| entry.intended = Some((entry.touched, Box::new(writer))));
+    }
+
+    /// It was refused.
+    pub(crate) fn refused(&self, key: Key<'_>) {
+        self.update(key, |entry| entry.intended = None);
+    }
+
     /// A value that was written stands still.
     pub(crate) fn stands(&self, key: Key<'_>) {
-        self.update(key, |entry| entry.stands_since = Some(entry.touched));
+        self.update(key, |entry| {
+            entry.stands_since = Some(entry.touched);
+            entry.intended = None;
+        });
     }
 
     /// How a value was written, if it was and has not been deleted here.
@@ -148,12 +171,29 @@ impl Ledger {
 
     /// A value was confirmed.
     pub(crate) fn confirmed(&self, key: Key<'_>) {
-        self.update(key, |entry| entry.confirmed = Some(entry.touched));
+        self.update(key, |entry| {
+            entry.confirmed = Some(entry.touched);
+            entry.first_confirmed = entry.first_confirmed.or(entry.confirmed);
+        });
     }
 
-    /// A value was deleted.
-    pub(crate) fn gone(&self, key: Key<'_>) {
+    /// Whether a value was confirmed, as its own.
+    pub(crate) fn is_confirmed(&self, key: Key<'_>) -> bool {
+        self.find(key, |entry| entry.confirmed).is_some()
+    }
+
+    /// The records of a value with these ids were deleted, from `begun` on. One that was written meanwhile stands.
+    pub(crate) fn gone(&self, key: Key<'_>, ids: &[&str], begun: Instant) {
         self.update(key, |entry| {
+            entry.intended = entry.intended.take().filter(|(since, _)| *since >= begun);
+            let is_later = entry.stands_since.is_some_and(|since| since > begun);
+            let stands = |writer: &Writer| match &writer.id {
+                Some(id) => is_later && !ids.contains(&id.as_str()),
+                None => is_later,
+            };
+            if entry.writer.as_deref().is_some_and(stands) {
+                return;
+            }
             entry.writer = None;
             entry.stands_since = None;
             entry.seen = None;
@@ -169,11 +209,19 @@ impl Ledger {
     /// Whether a value went by a `CleanUp` a moment ago, and no other Challenge of it has come since.
     pub(crate) fn is_cleaned(&self, key: Key<'_>, challenges: &[String]) -> bool {
         let is_cleaned = |entry: &Entry| {
-            let is_recent = entry.gone.is_some_and(|gone| gone.elapsed() < RECENT);
+            let is_recent = entry.gone.is_some_and(|gone| gone.elapsed() < REPEATED);
             let is_known = challenges.iter().all(|challenge| entry.cleaned_for.contains(challenge));
             (is_recent && is_known && !challenges.is_empty()).then_some(())
         };
         self.find(key, is_cleaned).is_some()
+    }
+
+    /// When a value was last written, and whether it had gone before.
+    pub(crate) fn written(&self, key: Key<'_>) -> Option<(Instant, bool)> {
+        self.find(key, |entry| match entry.renewed {
+            Some(at) => Some((at, true)),
+            None => entry.stands_since.map(|at| (at, false)),
+        })
     }
 
     /// The values confirmed at a name.
@@ -182,25 +230,27 @@ impl Ledger {
         let entries = names.get(fqdn).into_iter().flatten();
         entries
             .filter_map(|entry| {
-                let at = entry.confirmed?;
+                let at = entry.first_confirmed?;
                 Some(Confirmed { value: entry.value.clone(), at, gone: entry.gone })
             })
             .collect()
     }
 
-    /// The values written ahead that stand, as far as known here.
+    /// The values written ahead that stand, or may, as far as known here.
     pub(crate) fn ahead(&self) -> Vec<(Fqdn, TxtValue, Writer)> {
         let names = self.lock();
         let entries = names.iter().flat_map(|(fqdn, entries)| entries.iter().map(move |entry| (fqdn, entry)));
-        entries
+        let mut ahead: Vec<_> = entries
             .filter_map(|(fqdn, entry)| {
-                let writer = entry.writer.as_deref().filter(|writer| writer.ahead.is_some())?;
-                // What was confirmed before it was written was another record.
-                let is_confirmed =
-                    entry.confirmed.is_some_and(|at| entry.stands_since.is_none_or(|s| s <= at));
-                (!is_confirmed).then(|| (fqdn.clone(), entry.value.clone(), writer.clone()))
+                let written = entry.writer.as_deref().filter(|writer| writer.ahead.is_some());
+                let intended = entry.intended.as_ref().map(|(_, writer)| &**writer);
+                let writer = intended.or(written.filter(|_| entry.confirmed.is_none()))?;
+                Some((fqdn.clone(), entry.value.clone(), writer.clone()))
             })
-            .collect()
+            .collect();
+        drop(names);
+        ahead.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+        ahead
     }
 
     fn find<T>(&self, key: Key<'_>, pick: impl FnOnce(&Entry) -> Option<T>) -> Option<T> {
@@ -242,10 +292,13 @@ impl Entry {
             value: key.value.clone(),
             credential: key.credential,
             writer: None,
+            intended: None,
             stands_since: None,
             seen: None,
             confirmed: None,
+            first_confirmed: None,
             gone: None,
+            renewed: None,
             cleaned_for: Vec::new(),
             touched: now,
         }
@@ -276,6 +329,9 @@ fn make_room(names: &mut HashMap<Fqdn, Vec<Entry>>, now: Instant) {
 
 /// Within this time a retry, and the sibling of a value written ahead, need not write again.
 const RECENT: Duration = Duration::from_mins(2);
+/// Within this time a `CleanUp` is taken for the one before: cert-manager repeats it at once or never. Not longer, for the
+/// same value may come back, and what is known of the Challenges may lag.
+const REPEATED: Duration = Duration::from_secs(15);
 /// Ten times the names of a large fleet's day; about half a kilobyte each, and twice that while the record stands.
 const MAX_NAMES: usize = 10_000;
 /// More than Cloudflare lets stand at one name, 8,192 characters
@@ -296,12 +352,63 @@ mod tests {
         let (ledger, fqdn, a) = (Ledger::default(), fqdn("a.example.com"), value("a"));
         ledger.wrote(key(&fqdn, &a), writer());
         ledger.confirmed(key(&fqdn, &a));
-        ledger.gone(key(&fqdn, &a));
+        ledger.gone(key(&fqdn, &a), &[], Instant::now());
         assert!(ledger.writer(key(&fqdn, &a)).is_none());
         assert_eq!(ledger.all_confirmed(&fqdn).len(), 1);
         tokio::time::advance(KEPT_AFTER_GONE).await;
         ledger.wrote(key(&fqdn, &value("b")), writer());
         assert!(ledger.all_confirmed(&fqdn).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_written_while_its_predecessor_is_deleted_stands() {
+        let (ledger, fqdn, a) = (Ledger::default(), fqdn("a.example.com"), value("a"));
+        let with = |id: &str| Writer { id: Some(id.to_owned()), ..writer() };
+        ledger.wrote(key(&fqdn, &a), with("old"));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let begun = Instant::now();
+        tokio::time::advance(Duration::from_millis(60)).await;
+        ledger.wrote(key(&fqdn, &a), with("new"));
+        ledger.gone(key(&fqdn, &a), &["old"], begun);
+        assert_eq!(ledger.writer(key(&fqdn, &a)).and_then(|writer| writer.id).as_deref(), Some("new"));
+        ledger.gone(key(&fqdn, &a), &["new"], begun);
+        assert!(ledger.writer(key(&fqdn, &a)).is_none());
+    }
+
+    /// Simulation, seed 15212: who asked for it was gone before the answer.
+    #[tokio::test(start_paused = true)]
+    async fn what_may_have_been_written_ahead_is_remembered_until_that_is_settled() {
+        let (ledger, fqdn, a) = (Ledger::default(), fqdn("a.example.com"), value("a"));
+        let ahead = || Writer { ahead: Some((fqdn.clone(), value("b"))), ..writer() };
+        let begun = Instant::now();
+        ledger.intends(key(&fqdn, &a), ahead());
+        // A delete that began before may have come first.
+        tokio::time::advance(Duration::from_secs(1)).await;
+        ledger.gone(key(&fqdn, &a), &[], begun);
+        assert_eq!(ledger.ahead().len(), 1);
+        ledger.gone(key(&fqdn, &a), &[], Instant::now());
+        assert!(ledger.ahead().is_empty());
+
+        ledger.intends(key(&fqdn, &a), ahead());
+        ledger.refused(key(&fqdn, &a));
+        assert!(ledger.ahead().is_empty());
+        ledger.intends(key(&fqdn, &a), ahead());
+        ledger.wrote(key(&fqdn, &a), ahead());
+        ledger.confirmed(key(&fqdn, &a));
+        assert!(ledger.ahead().is_empty());
+    }
+
+    /// Simulation, seed 204: the value had come back at another replica.
+    #[tokio::test(start_paused = true)]
+    async fn only_a_clean_up_that_follows_at_once_is_a_repetition() {
+        let (ledger, fqdn, a) = (Ledger::default(), fqdn("a.example.com"), value("a"));
+        let challenges = vec!["uid".to_owned()];
+        ledger.wrote(key(&fqdn, &a), writer());
+        ledger.gone(key(&fqdn, &a), &[], Instant::now());
+        ledger.cleaned(key(&fqdn, &a), challenges.clone());
+        assert!(ledger.is_cleaned(key(&fqdn, &a), &challenges));
+        tokio::time::advance(REPEATED).await;
+        assert!(!ledger.is_cleaned(key(&fqdn, &a), &challenges));
     }
 
     #[tokio::test(start_paused = true)]

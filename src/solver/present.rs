@@ -1,19 +1,13 @@
 //! `Present`: write the value, and confirm it only when it is live.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
-
 use super::Solver;
-use super::error::{Cause, Error};
+use super::error::{Cause, Class, Error};
 use super::ledger::{Key, Writer};
 use super::mark::{Mark, OwnerId};
 use super::port::{
-    Challenges, Created, Credentials, Freshness, LiveChallenge, NewRecord, Propagation, Record, Records,
-    Sighting, Stage, Watch, Zone,
+    Challenges, Created, Credentials, Freshness, LiveChallenge, NewRecord, Propagation, Records, Stage, Zone,
 };
-use super::shared::{Evidence, pending_siblings};
-use super::tidy::ORPHAN_AGE;
+use super::shared::pending_siblings;
 use crate::challenge::{Challenge, ChallengeRequest, TxtValue};
 use crate::deadline::Deadline;
 use crate::issuer::{IssuerConfig, solver_digest};
@@ -22,28 +16,46 @@ use crate::name::Fqdn;
 use crate::secret::Credential;
 
 /// A challenge with all that stays the same while it is presented.
-struct Job {
-    challenge: Challenge,
-    config: IssuerConfig,
-    owner: OwnerId,
-    known: Option<Vec<LiveChallenge>>,
-    siblings: Vec<TxtValue>,
-    deadline: Deadline,
+pub(super) struct Job {
+    pub(super) challenge: Challenge,
+    pub(super) config: IssuerConfig,
+    pub(super) owner: OwnerId,
+    pub(super) known: Option<Vec<LiveChallenge>>,
+    pub(super) siblings: Vec<TxtValue>,
+    pub(super) deadline: Deadline,
+}
+
+impl Job {
+    /// Whether a Challenge of this value, an earlier one, has come to its end.
+    fn has_ended(&self, value: &TxtValue) -> bool {
+        let is_over = |known: &LiveChallenge| matches!(known.stage, Stage::Over { .. });
+        self.known.iter().flatten().any(|known| known.value == *value && is_over(known))
+    }
 }
 
 /// What stands at Cloudflare after the write.
-struct Written {
-    credential: Credential,
-    zone: Zone,
+pub(super) struct Written {
+    pub(super) credential: Credential,
+    pub(super) zone: Zone,
     /// Our value, then those written ahead.
-    values: Vec<TxtValue>,
+    pub(super) values: Vec<TxtValue>,
     /// Whether our value's record was there before.
-    found: bool,
+    pub(super) found: bool,
+    /// Those of the siblings that this request wrote, so that nobody has confirmed them before.
+    pub(super) new: Vec<TxtValue>,
+}
+
+/// How a value came to stand.
+#[derive(Clone, Copy)]
+struct Stands {
+    created: Created,
+    /// By this very request.
+    now: bool,
 }
 
 impl Written {
     /// The records of the values, ours first.
-    fn keys<'a>(&'a self, fqdn: &'a Fqdn) -> impl Iterator<Item = Key<'a>> {
+    pub(super) fn keys<'a>(&'a self, fqdn: &'a Fqdn) -> impl Iterator<Item = Key<'a>> {
         let credential = self.credential.id();
         self.values.iter().map(move |value| Key { fqdn, value, credential })
     }
@@ -101,171 +113,82 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             futures::future::join_all(ahead),
         )
         .await;
-        let created = own?;
-        let mut values = vec![challenge.value.clone()];
+        let found = own?.created == Created::Existing;
+        let (mut values, mut new) = (vec![challenge.value.clone()], Vec::new());
+        let mut unknown = Vec::new();
         for (value, result) in siblings.iter().zip(ahead) {
             match result {
-                Ok(_) => values.push(value.clone()),
+                Ok(stands) => {
+                    values.push(value.clone());
+                    new.extend(stands.now.then(|| value.clone()));
+                }
                 Err(error) => {
                     tracing::info!(code = error.cause().code(), "a sibling's value is not written ahead");
+                    unknown.extend((error.cause().class() == Class::Retry).then_some(value));
                 }
             }
         }
-        Ok(Written { credential, zone, values, found: created == Created::Existing })
+        if !unknown.is_empty() {
+            // If it stands all the same, its mark says that it is confirmed together with ours.
+            let records = self.parts.records.list(&credential, &zone, &challenge.fqdn, *deadline).await?;
+            let stands = |value: &&&TxtValue| records.iter().any(|record| record.value == value.as_str());
+            values.extend(unknown.iter().filter(stands).map(|value| (*value).clone()));
+        }
+        Ok(Written { credential, zone, values, found, new })
     }
 
-    /// Writes a value. One that was written ahead a moment ago stands, and nobody had a reason to remove it; of any other
-    /// Cloudflare is asked, for another process may have been told to clean it up.
+    /// Writes a value. One that was written ahead a moment ago stands when it is first presented, and nobody had a reason to
+    /// remove it unless a Challenge of it has ended; of any other Cloudflare is asked, for another process may have been
+    /// told to clean it up.
     async fn write_one(
         &self,
         job: &Job,
         credential: &Credential,
         zone: &Zone,
         value: &TxtValue,
-    ) -> Result<Created, Error> {
+    ) -> Result<Stands, Error> {
         let Job { challenge, config, owner, deadline, .. } = job;
         let fqdn = &challenge.fqdn;
         let key = Key { fqdn, value, credential: credential.id() };
         let is_own = *value == challenge.value;
         let recent = self.ledger.recent_writer(key).filter(|writer| writer.zone == *zone);
-        if let Some(writer) = recent.filter(|writer| writer.ahead.is_some() || !is_own) {
-            return Ok(writer.created);
+        let is_first = |writer: &Writer| writer.ahead.is_some() && !self.ledger.is_confirmed(key);
+        let stands = |writer: &Writer| (!is_own || is_first(writer)) && !job.has_ended(value);
+        if let Some(writer) = recent.filter(stands) {
+            return Ok(Stands { created: writer.created, now: false });
         }
         let ahead = (*value != challenge.value).then_some(&challenge.value);
         let comment = Mark::comment(owner, fqdn, value, ahead);
         let record = NewRecord { value: value.clone(), ttl: config.ttl(), comment };
-        let made = self.parts.records.create(credential, zone, fqdn, record, *deadline).await?;
+        let writer = |created, id| Writer {
+            credential: credential.clone(),
+            zone: zone.clone(),
+            namespace: challenge.namespace.clone(),
+            created,
+            id,
+            ahead: challenge.dns_name.clone().zip(ahead.cloned()),
+        };
+        if !is_own {
+            self.ledger.intends(key, writer(Created::New, None));
+        }
+        let made = self.parts.records.create(credential, zone, fqdn, record, *deadline).await;
+        let made = made.inspect_err(|error| {
+            if error.cause().class() != Class::Retry {
+                self.ledger.refused(key);
+            }
+        })?;
         let known = self.ledger.writer(key).filter(|writer| writer.zone == *zone);
         if let Some(known) = known.filter(|_| made.created == Created::Existing) {
+            if job.has_ended(value) {
+                // It may have been away meanwhile, and another process have written it anew.
+                self.ledger.doubt(key);
+            }
             self.ledger.stands(key);
-            return Ok(known.created);
+            return Ok(Stands { created: known.created, now: false });
         }
-        let (created, id) = (made.created, made.id);
-        let ahead = challenge.dns_name.clone().zip(ahead.cloned());
-        let namespace = challenge.namespace.clone();
-        let (credential, zone) = (credential.clone(), zone.clone());
-        self.ledger.wrote(key, Writer { credential, zone, namespace, created, id, ahead });
+        let created = made.created;
+        self.ledger.wrote(key, writer(created, made.id));
         tracing::info!(?created, ahead = !is_own, "written");
-        Ok(created)
-    }
-
-    /// Waits until the values are live, and until no resolver can hold an answer without ours.
-    async fn confirm(&self, job: &Job, written: &Written) -> Result<(), Error> {
-        let Job { challenge, deadline, .. } = job;
-        let fqdn = &challenge.fqdn;
-        let (mut listed, mut held) = (None, false);
-        loop {
-            let seen = self.ledger.seen(written.keys(fqdn));
-            let watch = Watch { zone: &written.zone, fqdn, values: &written.values, seen };
-            let sighting = match self.parts.propagation.confirm(watch, *deadline).await {
-                Ok(Some(sighting)) => sighting,
-                Ok(None) => {
-                    // Nothing will tell whether the record still stands, so the next Present writes again.
-                    written.keys(fqdn).for_each(|key| self.ledger.doubt(key));
-                    return Ok(());
-                }
-                // It was live, and the time that is left after a wait may be too short for another look.
-                Err(error) if held && is_not_live(&error) => {
-                    return Err(Error::new(Cause::HeldBack(fqdn.clone()), error));
-                }
-                Err(error) => {
-                    // It may be another zone by now that is served under this name.
-                    self.parts.records.doubt(&written.credential, &written.zone);
-                    if is_not_live(&error) {
-                        written.keys(fqdn).for_each(|key| self.ledger.doubt(key));
-                    }
-                    return Err(error);
-                }
-            };
-            self.ledger.saw(written.keys(fqdn), sighting.since, seen);
-            if listed.is_none() && (written.found || has_strangers(job, &sighting)) {
-                let records =
-                    self.parts.records.list(&written.credential, &written.zone, fqdn, *deadline).await?;
-                let is_wanted =
-                    |record: &&Record| !written.values.iter().any(|value| value.as_str() == record.value);
-                let others: Vec<_> = records.iter().filter(is_wanted).collect();
-                let budget = deadline.at_most(ORPHAN_BUDGET);
-                self.remove_orphans(&written.credential, &written.zone, fqdn, &others, budget).await;
-                listed = Some(records);
-            }
-            match self.quiet_at(job, written, &sighting, listed.as_deref().unwrap_or_default()) {
-                Some(quiet) if quiet > Instant::now() => hold_back(fqdn, quiet, *deadline).await?,
-                _ => {
-                    written.keys(fqdn).take(1).for_each(|own| self.ledger.confirmed(own));
-                    return Ok(());
-                }
-            }
-            held = true;
-        }
-    }
-
-    fn quiet_at(
-        &self,
-        job: &Job,
-        written: &Written,
-        sighting: &Sighting,
-        records: &[Record],
-    ) -> Option<Instant> {
-        let Challenge { fqdn, value, .. } = &job.challenge;
-        let own = records.iter().find(|record| record.value == value.as_str());
-        let mark = own.and_then(|record| Mark::read(&record.comment, fqdn, &record.value));
-        let served = records.iter().filter(|record| sighting.others.contains(&record.value));
-        let listed: Vec<_> = served.filter_map(|record| challenge_value(fqdn, record)).collect();
-        let key = Key { fqdn, value, credential: written.credential.id() };
-        let writer = self.ledger.writer(key);
-        let evidence = Evidence {
-            value,
-            live_since: self.ledger.seen(std::iter::once(key)).unwrap_or(sighting.since),
-            mark: mark.as_ref(),
-            ahead_of: writer.as_ref().and_then(|writer| writer.ahead.as_ref()).map(|(_, value)| value),
-            known: job.known.as_deref().unwrap_or_default(),
-            confirmed: &self.ledger.all_confirmed(fqdn),
-            listed: &listed,
-        };
-        evidence.quiet_at(lifetime(job.config.ttl()))
+        Ok(Stands { created, now: created == Created::New })
     }
 }
-
-/// Whether it may be the record that is missing, by whatever way it was looked for.
-fn is_not_live(error: &Error) -> bool {
-    matches!(error.cause(), Cause::NotLive(_) | Cause::Unconfirmed { .. })
-}
-
-/// The value of a record that some challenge stands behind: no CA has looked at anything else.
-fn challenge_value(fqdn: &Fqdn, record: &Record) -> Option<TxtValue> {
-    let is_marked = Mark::read(&record.comment, fqdn, &record.value).is_some();
-    TxtValue::parse(&record.value).filter(|value| is_marked || value.is_digest())
-}
-
-/// Whether something is served that neither a Challenge of this cluster nor this request explains. One that ended long
-/// ago explains nothing.
-fn has_strangers(job: &Job, sighting: &Sighting) -> bool {
-    let known = job.known.as_deref().unwrap_or_default();
-    let explains = |challenge: &LiveChallenge| match challenge.stage {
-        Stage::Over { at, .. } => at.elapsed() < ORPHAN_AGE,
-        Stage::Pending | Stage::Presented(_) => true,
-    };
-    let is_explained =
-        |other: &String| known.iter().any(|known| known.value.as_str() == other && explains(known));
-    !sighting.others.iter().all(is_explained)
-}
-
-async fn hold_back(fqdn: &Fqdn, quiet: Instant, deadline: Deadline) -> Result<(), Error> {
-    let wait = quiet.saturating_duration_since(Instant::now());
-    tracing::info!(?wait, "held back: a resolver may hold an answer without this value");
-    if deadline.sleep_until(quiet).await.is_err() {
-        tokio::time::sleep_until(deadline.instant()).await;
-        return Err(Cause::HeldBack(fqdn.clone()).into());
-    }
-    Ok(())
-}
-
-/// How long a resolver may hold an answer: the record's time to live, which for "automatic" is 300 s
-/// (<https://developers.cloudflare.com/dns/manage-dns-records/reference/ttl/>), and no less than the 60 s of the
-/// records of other tools.
-fn lifetime(ttl: u32) -> Duration {
-    Duration::from_secs(if ttl == 1 { 300 } else { u64::from(ttl.max(60)) })
-}
-
-/// Orphans can wait for the next request; a Present that is live can't.
-const ORPHAN_BUDGET: Duration = Duration::from_secs(5);

@@ -12,8 +12,9 @@ use tokio::time::Instant;
 
 use super::ledger::Confirmed;
 use super::mark::Mark;
-use super::port::{LiveChallenge, Stage};
+use super::port::{Challenges, LiveChallenge, Stage};
 use crate::challenge::{Challenge, TxtValue};
+use crate::deadline::Deadline;
 
 /// Another value at the name that was confirmed when ours may not have been served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,10 @@ pub(crate) struct Rival {
 pub(crate) struct Evidence<'a> {
     /// The value that is being presented.
     pub(crate) value: &'a TxtValue,
+    /// Whether its record was there before.
+    pub(crate) found: bool,
+    /// When this process wrote it, and whether it had deleted it before.
+    pub(crate) written: Option<(Instant, bool)>,
     /// Since when this process has seen it at every name server.
     pub(crate) live_since: Instant,
     /// The mark of its record, where that has been read.
@@ -53,7 +58,17 @@ impl Evidence<'_> {
                 rival.gone.map_or(self.live_since, |gone| self.live_since.min(gone + DELETE_SPREADS));
             last_asked + lifetime
         };
-        self.rivals().into_iter().map(expires).max()
+        self.rivals().into_iter().map(expires).chain(self.predecessor_gone()).max()
+    }
+
+    /// When an earlier record of the same value, if there was one, is served nowhere any more: until then what is seen may
+    /// be that one.
+    fn predecessor_gone(&self) -> Option<Instant> {
+        let (at, is_renewed) = self.written.filter(|_| !self.found)?;
+        let has_ended = |known: &LiveChallenge| {
+            known.value == *self.value && matches!(known.stage, Stage::Over { presented: Some(_), .. })
+        };
+        (is_renewed || self.known.iter().any(has_ended)).then_some(at + DELETE_SPREADS)
     }
 
     fn rivals(&self) -> Vec<Rival> {
@@ -61,20 +76,23 @@ impl Evidence<'_> {
         let ours =
             self.confirmed.iter().filter(|other| other.value != *self.value && self.live_since > other.at);
         rivals.extend(ours.map(|other| Rival { gone: other.gone }));
-        if !self.was_written_ahead() {
-            let others = self.known.iter().filter(|other| other.value != *self.value);
-            rivals.extend(others.filter(|other| !self.is_ours(&other.value)).filter_map(rival));
-        }
+        let with = self.written_with();
+        let others = self.known.iter().filter(|other| other.value != *self.value);
+        let others = others.filter(|other| !self.is_ours(&other.value));
+        rivals.extend(
+            others.filter(|other| !with.is_some_and(|with| is_no_earlier(other, with))).filter_map(rival),
+        );
         let strangers = self.listed.iter().filter(|value| *value != self.value && !self.is_explained(value));
         rivals.extend(strangers.map(|_| Rival { gone: None }));
         rivals
     }
 
-    /// Whether our value was served when the first of the name's Challenges was confirmed: it was written ahead in
-    /// that one's `Present`, which confirms all the values it wrote. What was confirmed still earlier, that `Present`
-    /// waited out; what was confirmed later, was with ours in place.
-    fn was_written_ahead(&self) -> bool {
-        self.known.iter().filter(|other| has_been_presented(other)).any(|other| {
+    /// The Challenge in whose `Present`, which confirms all the values it writes, ours was written ahead: it was served
+    /// when that one was confirmed, and whenever one was later. Whether it was when one was confirmed before, is not known.
+    fn written_with(&self) -> Option<&LiveChallenge> {
+        // Of a value that was presented twice nobody knows which time it was.
+        let is_once = |value: &TxtValue| self.known.iter().filter(|other| other.value == *value).count() == 1;
+        self.known.iter().filter(|other| has_been_presented(other) && is_once(&other.value)).find(|other| {
             self.mark.is_some_and(|mark| mark.is_with(&other.value)) || self.ahead_of == Some(&other.value)
         })
     }
@@ -113,6 +131,28 @@ pub(crate) fn pending_siblings(
     values
 }
 
+/// What is known of a name's Challenges, where a pending one counts as presented just now unless the API server says
+/// otherwise, or this request wrote its value: the watch may lag behind another replica that has just confirmed it.
+pub(crate) async fn up_to_date(
+    challenges: &impl Challenges,
+    mut known: Vec<LiveChallenge>,
+    is_new: impl Fn(&TxtValue) -> bool,
+    deadline: Deadline,
+) -> Vec<LiveChallenge> {
+    let doubtful = |known: &LiveChallenge| known.stage == Stage::Pending && !is_new(&known.value);
+    let values: Vec<_> =
+        known.iter().filter(|known| doubtful(known)).map(|known| known.value.clone()).collect();
+    if values.is_empty() {
+        return known;
+    }
+    let read = challenges.read(&values, deadline).await.unwrap_or_default();
+    for challenge in known.iter_mut().filter(|known| doubtful(known)) {
+        let now = read.iter().find(|read| read.uid == challenge.uid);
+        challenge.stage = now.map_or(Stage::Presented(Some(Instant::now())), |now| now.stage);
+    }
+    known
+}
+
 /// The namespace that a request comes from: the Issuer's own, or for a `ClusterIssuer` the only one with such a
 /// Challenge. Values are public once served, and whoever copies one into a Challenge of another namespace must not have
 /// his own values written with the credential of the first.
@@ -135,6 +175,17 @@ fn rival(challenge: &LiveChallenge) -> Option<Rival> {
         Stage::Over { at, presented: Some(_) } => Some(Rival { gone: Some(at) }),
         Stage::Pending | Stage::Over { presented: None, .. } => None,
     }
+}
+
+/// Whether a Challenge was presented no earlier than another one that was.
+fn is_no_earlier(challenge: &LiveChallenge, than: &LiveChallenge) -> bool {
+    // `None` is before the watch began.
+    let presented = |challenge: &LiveChallenge| match challenge.stage {
+        Stage::Presented(at) => at,
+        Stage::Over { presented, .. } => presented.flatten(),
+        Stage::Pending => None,
+    };
+    challenge.value == than.value || presented(challenge).is_some_and(|at| Some(at) >= presented(than))
 }
 
 fn has_been_presented(challenge: &LiveChallenge) -> bool {

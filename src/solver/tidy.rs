@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
+use tokio::time::Instant;
 
 use super::Solver;
 use super::error::Error;
@@ -20,7 +21,8 @@ use crate::secret::Credential;
 
 impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, C> {
     /// Removes the values that this process wrote ahead, and was not asked to present, of Challenges that have ended or
-    /// are gone. To be called when the Challenges have changed.
+    /// are gone. To be called when the Challenges have changed, and now and then: what was seen late may be written after
+    /// the change, and a removal that failed is due again.
     pub async fn remove_unpresented(&self, budget: Duration) {
         let unneeded = self.ledger.ahead().into_iter().filter(|(_, value, writer)| {
             let known = writer.ahead.as_ref().and_then(|(name, _)| self.parts.challenges.known(name));
@@ -30,7 +32,6 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         let removals = stream::iter(unneeded).for_each_concurrent(AT_ONCE, async |(fqdn, value, writer)| {
             match self.remove_written(&fqdn, &value, &writer, Deadline::within(budget)).await {
                 Ok(()) => tracing::info!(%fqdn, "removed a value written ahead: its challenge went away"),
-                // The next change of a Challenge brings us here again.
                 Err(error) => {
                     tracing::warn!(%fqdn, code = error.cause().code(), detail = ?error.detail(), "a value written ahead is still there");
                 }
@@ -54,10 +55,11 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             return Ok(false);
         };
         let record = Doomed { fqdn: key.fqdn, value: key.value.as_str(), id };
+        let begun = Instant::now();
         let deleted = self.parts.records.delete(credential, &writer.zone, record, deadline).await?;
         let is_done = deleted == Deleted::Now;
         if is_done {
-            self.ledger.gone(key);
+            self.ledger.gone(key, &[id], begun);
         }
         Ok(is_done)
     }
@@ -94,12 +96,14 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         if !foreign.is_empty() {
             tracing::warn!("a record of this value has neither our mark nor a digest's form: it stays");
         }
+        let begun = Instant::now();
+        let ids: Vec<_> = doomed.iter().map(|record| record.id.as_str()).collect();
         // All at once, so that one call can take them.
         let deleted = doomed.into_iter().map(|record| {
             self.parts.records.delete(credential, zone, Doomed::from((fqdn, record)), deadline)
         });
         join_all(deleted).await.into_iter().collect::<Result<Vec<_>, _>>()?;
-        self.ledger.gone(Key { fqdn, value, credential: credential.id() });
+        self.ledger.gone(Key { fqdn, value, credential: credential.id() }, &ids, begun);
         Ok(())
     }
 
@@ -131,6 +135,7 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             return;
         };
         let is_live = |record: &Record| live.iter().any(|challenge| challenge.value.as_str() == record.value);
+        let begun = Instant::now();
         let orphans = candidates.into_iter().filter(|record| !is_live(record));
         let deleted = orphans.map(async |record| {
             let deleted = self.parts.records.delete(credential, zone, Doomed::from((fqdn, record)), deadline);
@@ -140,7 +145,8 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             match deleted {
                 Ok(_) => {
                     if let Some(value) = TxtValue::parse(&record.value) {
-                        self.ledger.gone(Key { fqdn, value: &value, credential: credential.id() });
+                        let key = Key { fqdn, value: &value, credential: credential.id() };
+                        self.ledger.gone(key, &[&record.id], begun);
                     }
                     tracing::info!(%fqdn, "removed a record of ours that belongs to no challenge");
                 }

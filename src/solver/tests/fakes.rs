@@ -36,6 +36,8 @@ pub(super) struct State {
     pub(super) secrets: HashMap<&'static str, Result<&'static str, Cause>>,
     pub(super) refused_tokens: Vec<&'static str>,
     pub(super) challenges: Option<Vec<LiveChallenge>>,
+    /// What the API server says where the watch lags.
+    pub(super) now: Option<Vec<LiveChallenge>>,
     pub(super) propagation: bool,
     next_id: u32,
 }
@@ -65,6 +67,7 @@ impl World {
             secrets: HashMap::from([("cloudflare", Ok("good-token"))]),
             refused_tokens: Vec::new(),
             challenges: None,
+            now: None,
             propagation: true,
             next_id: 0,
         })))
@@ -107,15 +110,12 @@ impl World {
     }
 
     pub(super) fn set_challenges(&self, challenges: &[(&str, Stage)]) {
-        let of = |(value, stage): &(&str, Stage)| LiveChallenge {
-            uid: format!("the Challenge of {value}"),
-            namespace: "apps".into(),
-            dns_name: fqdn("example.com"),
-            value: TxtValue::parse(value).unwrap(),
-            solver: solver_digest("group", "cloudflare", Some(&config())),
-            stage: *stage,
-        };
-        self.with(|state| state.challenges = Some(challenges.iter().map(of).collect()));
+        self.with(|state| (state.challenges, state.now) = (Some(live(challenges)), None));
+    }
+
+    /// What the watch has not brought yet.
+    pub(super) fn set_now(&self, challenges: &[(&str, Stage)]) {
+        self.with(|state| state.now = Some(live(challenges)));
     }
 
     fn call(&self, name: &'static str, credential: Option<&Credential>) -> Result<(), Error> {
@@ -280,10 +280,22 @@ impl Challenges for World {
     }
 
     async fn read(&self, values: &[TxtValue], _: Deadline) -> Option<Vec<LiveChallenge>> {
-        let all = self.with(|state| state.challenges.clone())?;
+        let all = self.with(|state| state.now.clone().or(state.challenges.clone()))?;
         let is_live = |challenge: &LiveChallenge| !matches!(challenge.stage, Stage::Over { .. });
         Some(all.into_iter().filter(is_live).filter(|challenge| values.contains(&challenge.value)).collect())
     }
+}
+
+fn live(challenges: &[(&str, Stage)]) -> Vec<LiveChallenge> {
+    let of = |(value, stage): &(&str, Stage)| LiveChallenge {
+        uid: format!("the Challenge of {value}"),
+        namespace: "apps".into(),
+        dns_name: fqdn("example.com"),
+        value: TxtValue::parse(value).unwrap(),
+        solver: solver_digest("group", "cloudflare", Some(&config())),
+        stage: *stage,
+    };
+    challenges.iter().map(of).collect()
 }
 
 pub(super) fn owner_id() -> OwnerId {

@@ -10,6 +10,7 @@ use crate::solver::error::Cause;
 use crate::solver::port::Stage;
 
 const TTL: Duration = Duration::from_mins(1);
+const C: &str = "ccccccccccccccccccccccccccccccccccccccccccc";
 const PRESENTED: Stage = Stage::Presented(None);
 
 #[tokio::test(start_paused = true)]
@@ -80,11 +81,69 @@ async fn another_replica_waits_too() {
     assert!(start.elapsed() >= TTL, "{:?}", start.elapsed());
 }
 
+/// Simulation, seed 24: the watch has not brought yet that another replica confirmed the sibling.
+#[tokio::test(start_paused = true)]
+async fn what_the_watch_does_not_tell_yet_is_asked() {
+    let world = World::new();
+    world.set_challenges(&[(A, Stage::Pending)]);
+    present(&world.solver(), A).await.unwrap();
+    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Pending)]);
+    world.set_now(&[(A, PRESENTED), (B, Stage::Pending)]);
+    let start = Instant::now();
+    world.solver().answer(request("Present", B), long()).await.unwrap();
+    assert!(start.elapsed() >= DELAY + TTL, "{:?}", start.elapsed());
+}
+
+/// Simulation, seed 2757: A was confirmed with B in place, and B with C; but C was not there when A was.
+#[tokio::test(start_paused = true)]
+async fn written_ahead_tells_nothing_of_what_was_confirmed_before() {
+    let world = World::new();
+    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Pending)]);
+    present(&world.solver(), A).await.unwrap();
+    let first = over(Instant::now());
+    tokio::time::advance(Duration::from_secs(2)).await;
+    world.set_challenges(&[(A, first), (B, Stage::Pending), (C, Stage::Pending)]);
+    present(&world.solver(), B).await.unwrap();
+    assert_eq!(world.values(), [A, B, C]);
+    world.set_challenges(&[(A, first), (B, over(Instant::now())), (C, Stage::Pending)]);
+    let start = Instant::now();
+    world.solver().answer(request("Present", C), long()).await.unwrap();
+    assert!(start.elapsed() + SETTLE * 5 > TTL, "{:?}", start.elapsed());
+}
+
+/// Simulation, seed 26: what is served may be the record that is about to go.
+#[tokio::test(start_paused = true)]
+async fn a_value_that_comes_back_is_confirmed_once_its_predecessor_is_gone() {
+    let world = World::new();
+    let solver = world.solver();
+    present(&solver, A).await.unwrap();
+    clean_up(&solver, A).await.unwrap();
+    let start = Instant::now();
+    present(&solver, A).await.unwrap();
+    assert!(start.elapsed() >= Duration::from_secs(30), "{:?}", start.elapsed());
+}
+
+/// Simulation, seed 1524: since this process saw the value, somebody deleted its record, and another replica made it anew.
+#[tokio::test(start_paused = true)]
+async fn what_was_seen_of_an_earlier_record_does_not_count() {
+    let world = World::new();
+    world.set_challenges(&[(A, Stage::Pending)]);
+    let solver = world.solver();
+    present(&solver, A).await.unwrap();
+    tokio::time::advance(Duration::from_secs(50)).await;
+    world.with(|state| state.records[0].deleted = Some(Instant::now()));
+    world.put(A, "");
+    world.set_challenges(&[(A, Stage::Pending), (B, over(Instant::now()))]);
+    tokio::time::advance(DELAY * 2).await;
+    let start = Instant::now();
+    solver.answer(request("Present", A), long()).await.unwrap();
+    assert!(start.elapsed() + DELAY * 3 >= TTL, "{:?}", start.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn written_ahead_counts_only_once_that_present_has_succeeded() {
     let world = World::new();
-    let earlier = "ccccccccccccccccccccccccccccccccccccccccccc";
-    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Pending), (earlier, PRESENTED)]);
+    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Pending), (C, PRESENTED)]);
     let short = Deadline::within(Duration::from_secs(1));
     world.solver().answer(request("Present", A), short).await.unwrap_err();
     assert_eq!(world.values(), [A, B]);
@@ -152,6 +211,10 @@ async fn a_sibling_that_cannot_be_written_is_left_to_its_own_present() {
     assert!(matches!(first.unwrap_err().cause(), Cause::Unavailable));
     present(&solver, A).await.unwrap();
     assert_eq!(world.values(), [A, B]);
+}
+
+fn over(at: Instant) -> Stage {
+    Stage::Over { at, presented: Some(Some(at)) }
 }
 
 fn valid() -> Stage {

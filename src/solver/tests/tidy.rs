@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::fakes::{A, B, NAME, World, clean_up, fqdn, owner_id, present};
+use super::fakes::{A, B, DELAY, NAME, World, clean_up, fqdn, owner_id, present, request};
 use crate::challenge::TxtValue;
+use crate::deadline::Deadline;
 use crate::solver::mark::{Mark, OwnerId};
 use crate::solver::port::Stage;
 
@@ -28,6 +29,24 @@ async fn a_value_written_ahead_goes_with_its_challenge() {
         present(&solver, A).await.unwrap();
         assert_eq!(world.values(), [A, B]);
     }
+}
+
+/// Simulation, seed 1472: a watch that lags showed an ended Challenge as pending, and its value was written once more.
+#[tokio::test(start_paused = true)]
+async fn what_was_written_once_more_after_its_clean_up_goes() {
+    let world = World::new();
+    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Pending)]);
+    let solver = world.solver();
+    present(&solver, A).await.unwrap();
+    clean_up(&solver, A).await.unwrap();
+    tokio::time::advance(DELAY * 2).await;
+    let hurried = Deadline::within(Duration::from_secs(1));
+    solver.answer(request("Present", B), hurried).await.unwrap_err();
+    assert_eq!(world.values(), [A, B]);
+    let over = Stage::Over { at: Instant::now(), presented: Some(None) };
+    world.set_challenges(&[(A, over), (B, Stage::Pending)]);
+    solver.remove_unpresented(BUDGET).await;
+    assert_eq!(world.values(), [B]);
 }
 
 #[tokio::test(start_paused = true)]
