@@ -7,8 +7,8 @@ ROOTFS := $(TARGET)/image/rootfs
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
-.PHONY: help build lint fmt clippy docs deny advisories test unit fuzz conformance chart-test chart-docs change hostile demo rootfs image \
-  bench bench-crowd bench-share bench-burst
+.PHONY: help build lint fmt clippy docs deny advisories test unit simulate fuzz conformance chart-test chart-docs change hostile demo \
+  rootfs image bench bench-crowd bench-share bench-burst
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,10 +36,14 @@ advisories: $(CARGO_DENY) ## Known vulnerabilities; fetches a database, so not p
 $(CARGO_DENY):
 	cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION) --root $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)
 
-test: unit fuzz conformance hostile ## Everything: Rust tests, emulator checklist, fuzz targets, the real stack, attacks at full size
+test: unit simulate fuzz conformance hostile ## Everything: Rust tests, simulation, fuzz targets, the real stack, attacks at full size
 
 unit: ## Rust tests of the program and of the emulator
 	cargo test --locked --workspace --exclude fuzz
+
+simulate: ## Play SEEDS schedules (10,000) from seed FROM (0) on simulated time, and find the planted bugs; SEED=… explains one
+	cargo build --locked --release -p simulation
+	$(TARGET)/release/simulate $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10000) --from $(or $(FROM),0))
 
 conformance: build ## cert-manager's conformance suite, comparison with the original, certificates through the real stack, change under load
 	tests/conformance/run

@@ -1,7 +1,7 @@
-//! Cloudflare as the solver meets it here: the emulator's state machine, calls that come to grief on demand, an authority
-//! that tells what is served, and Secrets.
+//! Cloudflare as the solver meets it here: the emulator's state machine, an authority that tells what is served, and
+//! Secrets.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cert_manager_webhook_cloudflare::challenge::{ChallengeRequest, TxtValue};
@@ -18,26 +18,18 @@ use cert_manager_webhook_cloudflare::solver::port::{
 };
 use cert_manager_webhook_cloudflare::solver::{Parts, Solver};
 use cloudflare_emulator::{Emulator, Heard};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use tokio::time::{Instant, sleep};
+use http::HeaderMap;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-
-use super::random::Random;
 
 /// The program, as far as it is about records.
 pub(crate) struct Process {
     solver: Solver<Cloudflare<Cloud>, Cloud, Cloud, Cloud>,
-    metrics: Arc<Metrics>,
 }
 
 impl Process {
     pub(crate) async fn answer(&self, request: ChallengeRequest, deadline: Deadline) -> Result<(), Error> {
         self.solver.answer(request, deadline).await
-    }
-
-    /// Records that had to be left behind.
-    pub(crate) fn records_left(&self) -> u64 {
-        self.metrics.records_left.get()
     }
 }
 
@@ -45,40 +37,11 @@ impl Process {
 #[derive(Clone)]
 pub(crate) struct Cloud {
     pub(crate) emulator: Arc<Emulator>,
-    trouble: Arc<Mutex<Option<Trouble>>>,
-}
-
-/// What befalls calls: so many in a hundred.
-struct Trouble {
-    random: Random,
-    percent: u64,
-}
-
-/// What befalls one call.
-#[derive(Debug, Clone, Copy)]
-enum Fault {
-    Unsent,
-    LostBefore,
-    LostAfter,
-    PageBefore,
-    PageAfter,
-    Cut,
-    Failure,
-    Slow,
-    Busy,
 }
 
 impl Cloud {
     pub(crate) fn new(emulator: Emulator) -> Self {
-        Self { emulator: Arc::new(emulator), trouble: Arc::default() }
-    }
-
-    pub(crate) fn trouble(&self, random: Random, percent: u64) {
-        *self.trouble.lock().unwrap() = Some(Trouble { random, percent });
-    }
-
-    pub(crate) fn calm(&self) {
-        *self.trouble.lock().unwrap() = None;
+        Self { emulator: Arc::new(emulator) }
     }
 
     /// A process that has just started.
@@ -94,9 +57,9 @@ impl Cloud {
             owner,
             group: "group".to_owned(),
             solver: "cloudflare".to_owned(),
-            metrics: Arc::clone(&metrics),
+            metrics,
         });
-        Arc::new(Process { solver, metrics })
+        Arc::new(Process { solver })
     }
 
     /// Name and value of every TXT record, sorted.
@@ -119,28 +82,6 @@ impl Cloud {
             assert!(self.emulator.remove_record(zone, &record.id));
         }
     }
-
-    fn fault(&self, call: &Call) -> Option<Fault> {
-        let mut trouble = self.trouble.lock().unwrap();
-        let Trouble { random, percent } = trouble.as_mut()?;
-        if !random.percent(*percent) {
-            return None;
-        }
-        let all = [
-            Fault::Unsent,
-            Fault::LostBefore,
-            Fault::LostAfter,
-            Fault::LostAfter,
-            Fault::PageBefore,
-            Fault::PageAfter,
-            Fault::Cut,
-            Fault::Slow,
-            Fault::Busy,
-        ];
-        // What nobody knows the meaning of is no reason to give up a record, where it is about a write.
-        let is_write = call.method == Method::POST;
-        Some(if is_write && random.percent(15) { Fault::Failure } else { *random.pick(&all) })
-    }
 }
 
 impl Exchange for Cloud {
@@ -148,45 +89,13 @@ impl Exchange for Cloud {
         let mut headers = HeaderMap::new();
         let Credential::Token(token) = credential else { panic!("only tokens here") };
         headers.insert("authorization", format!("Bearer {}", token.expose()).parse().unwrap());
-        let lost = || ExchangeError::Lost("reset".to_owned());
-        let made = async {
-            match self
-                .emulator
-                .call(&call.method, &call.path, headers, call.body.clone().unwrap_or_default())
-                .await
-            {
-                Heard::Answer(answer) => {
-                    let (parts, body) = answer.into_parts();
-                    Ok(Answer { status: parts.status, headers: parts.headers, body })
-                }
-                Heard::Cut(_) | Heard::Reset => Err(lost()),
+        let body = call.body.clone().unwrap_or_default();
+        match self.emulator.call(&call.method, &call.path, headers, body).await {
+            Heard::Answer(answer) => {
+                let (parts, body) = answer.into_parts();
+                Ok(Answer { status: parts.status, headers: parts.headers, body })
             }
-        };
-        match self.fault(call) {
-            None => made.await,
-            Some(Fault::Unsent) => Err(ExchangeError::Unsent("refused".to_owned())),
-            Some(Fault::LostBefore) => Err(lost()),
-            Some(Fault::LostAfter) => {
-                made.await?;
-                Err(lost())
-            }
-            Some(Fault::PageBefore) => Ok(page(520)),
-            Some(Fault::PageAfter) => {
-                made.await?;
-                Ok(page(200))
-            }
-            Some(Fault::Cut) => {
-                let mut answer = made.await?;
-                answer.body.truncate(answer.body.len() / 2);
-                Ok(answer)
-            }
-            Some(Fault::Failure) => Ok(failure()),
-            Some(Fault::Slow) => {
-                let answer = made.await;
-                sleep(Duration::from_secs(20)).await;
-                answer
-            }
-            Some(Fault::Busy) => Ok(busy()),
+            Heard::Cut(_) | Heard::Reset => Err(ExchangeError::Lost("reset".to_owned())),
         }
     }
 }
@@ -233,27 +142,4 @@ impl Challenges for Cloud {
     async fn read(&self, _: &[TxtValue], _: Deadline) -> Option<Vec<LiveChallenge>> {
         None
     }
-}
-
-fn page(status: u16) -> Answer {
-    answer(status, "text/html", "<!DOCTYPE html><title>520</title>")
-}
-
-fn failure() -> Answer {
-    let body = r#"{"result":null,"success":false,"errors":[{"code":1234,"message":"no"}],"messages":[]}"#;
-    answer(200, "application/json", body)
-}
-
-fn busy() -> Answer {
-    let body =
-        r#"{"success":false,"errors":[{"code":971,"message":"Please wait"}],"messages":[],"result":null}"#;
-    let mut answer = answer(429, "application/json", body);
-    answer.headers.insert("retry-after", HeaderValue::from_static("3"));
-    answer
-}
-
-fn answer(status: u16, content_type: &'static str, body: &str) -> Answer {
-    let mut headers = HeaderMap::new();
-    headers.insert("content-type", HeaderValue::from_static(content_type));
-    Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: body.as_bytes().to_vec() }
 }

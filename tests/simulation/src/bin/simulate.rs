@@ -1,0 +1,102 @@
+//! `simulate SEEDS`: plays so many schedules, and says what happened.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks")]
+
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use clap::Parser;
+use simulation::{Bug, Counts, Plan, play, shrink};
+
+/// Plays schedules from seeds.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// How many.
+    #[arg(long, default_value_t = 10_000)]
+    seeds: u64,
+    /// The first.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// This one alone, with everything that is known of it.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    std::panic::set_hook(Box::new(|_| {}));
+    if let Some(seed) = arguments.seed {
+        return one(seed);
+    }
+    let (failed, counts) = many(arguments.from..arguments.from + arguments.seeds, None);
+    println!("{} schedules from seed {}: {counts:#?}", arguments.seeds, arguments.from);
+    if let Some((seed, violation)) = failed {
+        println!("seed {seed} fails: {violation}");
+        return one(seed);
+    }
+    for bug in Bug::ALL {
+        let (found, _) = many(0..PLANTED, Some(bug));
+        let Some((seed, violation)) = found else {
+            println!("the planted bug {bug:?} is not found within {PLANTED} schedules");
+            return ExitCode::FAILURE;
+        };
+        println!("the planted bug {bug:?} is found with seed {seed}: {violation}");
+    }
+    ExitCode::SUCCESS
+}
+
+/// The first that fails, and what happened in all.
+fn many(seeds: std::ops::Range<u64>, bug: Option<Bug>) -> (Option<(u64, String)>, Counts) {
+    let next = AtomicU64::new(seeds.start);
+    let result = Mutex::new((None::<(u64, String)>, Counts::default()));
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end || result.lock().is_ok_and(|result| result.0.is_some()) {
+                return;
+            }
+            let outcome = play(&Plan::draw(seed), bug);
+            let Ok(mut result) = result.lock() else { return };
+            result.1.add(&outcome.counts);
+            if let Some(violation) = outcome.violation
+                && result.0.as_ref().is_none_or(|(known, _)| seed < *known)
+            {
+                result.0 = Some((seed, violation));
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    result.into_inner().unwrap_or_default()
+}
+
+/// Plays one twice, for it must be the same, and makes it small if it fails.
+fn one(seed: u64) -> ExitCode {
+    let plan = Plan::draw(seed);
+    let (first, second) = (play(&plan, None), play(&plan, None));
+    println!("{plan:#?}\n{first:#?}");
+    if first != second {
+        println!("the second time it was different: {second:#?}");
+        for _ in 0..2 {
+            println!("once more");
+            let log = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).without_time();
+            tracing::subscriber::with_default(log.with_ansi(false).finish(), || play(&plan, None));
+        }
+        return ExitCode::FAILURE;
+    }
+    if first.violation.is_none() {
+        return ExitCode::SUCCESS;
+    }
+    let (small, outcome) = shrink(&plan, None);
+    println!("as small as it can be:\n{small:#?}\n{outcome:#?}");
+    let log = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).without_time();
+    tracing::subscriber::with_default(log.with_ansi(false).finish(), || play(&small, None));
+    ExitCode::FAILURE
+}
+
+/// Within so many schedules each planted bug must be found.
+const PLANTED: u64 = 1_000;
