@@ -64,6 +64,7 @@ pub async fn serve(settings: Serve) -> anyhow::Result<ExitCode> {
     for flag in &settings.legacy.ignored {
         warn!("--{flag} means nothing here, and is ignored");
     }
+    server::forbid_dumps();
     server::raise_descriptor_limit();
     let mut signals = Signals::listen().context("signals can't be listened to")?;
     debug!("starting");

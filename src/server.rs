@@ -21,12 +21,13 @@ use crate::health;
 
 mod connection;
 mod limits;
+mod process;
 mod roster;
 mod socket;
 pub mod tls;
 
 pub use limits::Limits;
-pub use socket::raise_descriptor_limit;
+pub use process::{forbid_dumps, raise_descriptor_limit};
 
 use connection::Context;
 use roster::Roster;

@@ -4,7 +4,6 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use rustix::process::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -39,16 +38,6 @@ pub(super) fn prepare(stream: &TcpStream) {
     // Neither is vital; a socket that refuses them shows its fault when it is read.
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
-}
-
-/// Takes as many file descriptors as the system allows, as Go's runtime does (`os/rlimit.go`): the soft limit is low
-/// for the sake of `select`, which nobody here uses.
-pub fn raise_descriptor_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        // What is there has to do, then: connections beyond it take the place of others.
-        let _ = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit });
-    }
 }
 
 const BACKLOG: i32 = 1024;

@@ -33,6 +33,46 @@ async fn no_token_is_in_the_log() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn no_core_dump_is_written() {
+    let scene = scene().await;
+    let webhook = scene.webhook(&[QUICK]).await.unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", webhook.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+}
+
+/// What a request says stands in the log as one value of one line, whoever reads that.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_writes_a_line_of_the_log() {
+    const FORGED: &str = "\n2026-01-01T00:00:00Z ERROR forged\r\u{1b}[2J\u{85}\u{2028}";
+    for format in ["--log-format=text", "--log-format=json"] {
+        let scene = scene().await;
+        let mut webhook = scene.webhook(&[QUICK, "--log-level=debug", format]).await.unwrap();
+        let aggregator = scene.aggregator(&webhook).unwrap();
+        for field in
+            ["uid", "action", "type", "dnsName", "key", "resourceNamespace", "resolvedFQDN", "resolvedZone"]
+        {
+            let [challenge, _] = Challenge::pair().unwrap();
+            let mut request = challenge.present;
+            let value = request.body["request"][field].as_str().unwrap_or_default().to_owned();
+            request.body["request"][field] = format!("{value}{FORGED}").into();
+            aggregator.send(&request).await.unwrap();
+        }
+        let [challenge, _] = Challenge::pair().unwrap();
+        let mut request = challenge.present;
+        request.body["request"]["config"] = serde_json::json!({ FORGED: FORGED });
+        aggregator.send(&request).await.unwrap();
+        webhook.kill().await.unwrap();
+        let log = webhook.log();
+        assert!(log.contains("forged"), "nothing of it was logged:\n{log}");
+        for line in log.lines() {
+            assert!(!line.starts_with("2026-01-01"), "{line}");
+            assert!(!line.contains(['\r', '\u{1b}', '\u{85}', '\u{2028}']), "{line:?}");
+        }
+    }
+}
+
 /// The token as the Secret has it, in base64.
 async fn encoded(scene: &Scene, challenge: &Challenge) -> String {
     let (name, key) = challenge.secret();
