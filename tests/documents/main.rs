@@ -31,6 +31,24 @@ fn each_row_of_the_contract_names_its_tests() {
     assert_eq!(numbers, (1..=ROWS).collect::<Vec<_>>());
 }
 
+/// Each threat names the tests that play it, and they are there.
+#[test]
+fn each_threat_names_its_tests() {
+    let document = fs::read_to_string("docs/security.md").unwrap();
+    let table = document.split("## Threats, each with its tests").nth(1).unwrap();
+    let table = table.split("\n## ").next().unwrap();
+    let tests = tests();
+    let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| **")).collect();
+    assert!(rows.len() >= 10, "{rows:?}");
+    for row in rows {
+        let named: Vec<&str> = row.rsplit(" | ").next().unwrap().split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "no test: {row}");
+        for name in named {
+            assert!(tests.contains(name), "{name} is no test: {row}");
+        }
+    }
+}
+
 /// The names of all functions in the tests, and of the modules' own tests.
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
