@@ -70,11 +70,11 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             self.ledger.saw(written.keys(fqdn), sighting.since, seen);
             let known = self.known_now(job, written).await;
             // What was seen in an earlier request may have been another record, that somebody deleted since.
-            let is_from_memory = || {
+            let may_be_another = || {
                 let quiet = self.quiet_at(job, written, Instant::now(), &known, &sighting, &listing);
-                seen.is_some() && quiet.is_some()
+                written.resumed && seen.is_some() && quiet.is_some()
             };
-            if listing.0.is_none() && (written.found || has_strangers(job, &sighting) || is_from_memory()) {
+            if listing.0.is_none() && (written.found || has_strangers(job, &sighting) || may_be_another()) {
                 let now = Instant::now();
                 listing = Listing(Some((now, self.list(job, written).await?)));
             }

@@ -41,6 +41,8 @@ pub(super) struct Written {
     pub(super) values: Vec<TxtValue>,
     /// Whether our value's record was there before.
     pub(super) found: bool,
+    /// Whether this process made it in an earlier request, or another like it stands in its place.
+    pub(super) resumed: bool,
     /// Those of the siblings that this request wrote, so that nobody has confirmed them before.
     pub(super) new: Vec<TxtValue>,
 }
@@ -48,9 +50,19 @@ pub(super) struct Written {
 /// How a value came to stand.
 #[derive(Clone, Copy)]
 struct Stands {
+    /// As far as this process is concerned.
     created: Created,
-    /// By this very request.
-    now: bool,
+    how: How,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// This very request made it.
+    Made,
+    /// Cloudflare was asked to make it, and had it.
+    Found,
+    /// Cloudflare was not asked.
+    Remembered,
 }
 
 impl Written {
@@ -113,14 +125,14 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             futures::future::join_all(ahead),
         )
         .await;
-        let found = own?.created == Created::Existing;
+        let own = own?;
         let (mut values, mut new) = (vec![challenge.value.clone()], Vec::new());
         let mut unknown = Vec::new();
         for (value, result) in siblings.iter().zip(ahead) {
             match result {
                 Ok(stands) => {
                     values.push(value.clone());
-                    new.extend(stands.now.then(|| value.clone()));
+                    new.extend((stands.how == How::Made).then(|| value.clone()));
                 }
                 Err(error) => {
                     tracing::info!(code = error.cause().code(), "a sibling's value is not written ahead");
@@ -134,7 +146,9 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             let stands = |value: &&&TxtValue| records.iter().any(|record| record.value == value.as_str());
             values.extend(unknown.iter().filter(stands).map(|value| (*value).clone()));
         }
-        Ok(Written { credential, zone, values, found, new })
+        let found = own.created == Created::Existing;
+        let resumed = own.created == Created::New && own.how == How::Found;
+        Ok(Written { credential, zone, values, found, resumed, new })
     }
 
     /// Writes a value. One that was written ahead a moment ago stands when it is first presented, and nobody had a reason to
@@ -155,7 +169,7 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         let is_first = |writer: &Writer| writer.ahead.is_some() && !self.ledger.is_confirmed(key);
         let stands = |writer: &Writer| (!is_own || is_first(writer)) && !job.has_ended(value);
         if let Some(writer) = recent.filter(stands) {
-            return Ok(Stands { created: writer.created, now: false });
+            return Ok(Stands { created: writer.created, how: How::Remembered });
         }
         let ahead = (*value != challenge.value).then_some(&challenge.value);
         let comment = Mark::comment(owner, fqdn, value, ahead);
@@ -184,11 +198,12 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
                 self.ledger.doubt(key);
             }
             self.ledger.stands(key);
-            return Ok(Stands { created: known.created, now: false });
+            return Ok(Stands { created: known.created, how: How::Found });
         }
         let created = made.created;
         self.ledger.wrote(key, writer(created, made.id));
         tracing::info!(?created, ahead = !is_own, "written");
-        Ok(Stands { created, now: created == Created::New })
+        let how = if created == Created::New { How::Made } else { How::Found };
+        Ok(Stands { created, how })
     }
 }
