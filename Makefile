@@ -8,13 +8,13 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
 .PHONY: help build lint fmt clippy docs deny advisories test unit simulate fuzz conformance chart-test chart-docs change hostile demo \
-  rootfs image bench bench-crowd bench-share bench-burst
+  kills rootfs image bench bench-crowd bench-share bench-burst
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build the program and the emulator for release
-	cargo build --locked --release --workspace --exclude fuzz --bins
+	cargo build --locked --release --workspace --exclude fuzz --exclude simulation --bins
 
 lint: fmt clippy docs deny ## Everything that reads the code without running it
 
@@ -41,9 +41,10 @@ test: unit simulate fuzz conformance hostile ## Everything: Rust tests, simulati
 unit: ## Rust tests of the program and of the emulator
 	cargo test --locked --workspace --exclude fuzz
 
-simulate: ## Play SEEDS schedules (10,000) from seed FROM (0) on simulated time, and find the planted bugs; SEED=… explains one
+simulate: ## Play SEEDS schedules (10,000) from seed FROM (0), and PRESENTS (500) against each settle time; SEED=… explains one
 	cargo build --locked --release -p simulation
 	$(TARGET)/release/simulate $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10000) --from $(or $(FROM),0))
+	$(TARGET)/release/simulate --settle $(or $(PRESENTS),500)
 
 conformance: build ## cert-manager's conformance suite, comparison with the original, certificates through the real stack, change under load
 	tests/conformance/run
@@ -83,6 +84,9 @@ bench-crowd: build ## Ten thousand challenges with and without sick zones, and o
 
 bench-share: build ## Two instances and a foreign client share an account's 1,200 calls; five minutes and more
 	$(TARGET)/release/crowd --share
+
+kills: build ## Kill the program at 200 random moments while the real stack issues 200 certificates; a quarter of an hour and more
+	tests/conformance/run kills
 
 bench-burst: build ## Apply 1 to 1,000 Certificates at once, beside cert-manager's built-in solver and a floor; over an hour; writes docs/burst.*
 	CMWC_BURST_FIGURES=$(CURDIR)/docs/burst.json CMWC_BURST_PLOT=$(CURDIR)/docs/burst.svg tests/conformance/run burst

@@ -57,20 +57,7 @@ func measure(t *testing.T, s scenario) figure {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	defer context.AfterFunc(interrupted, cancel)()
-	trial, err := newTrial(ctx, s)
-	t.Cleanup(func() {
-		trial.stop()
-		if err := trial.clear(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	must(t, err)
-	seen := newWatch(ctx, running.CertManager.CertmanagerV1().RESTClient(), trial.namespace)
-	select {
-	case <-seen.synced:
-	case <-ctx.Done():
-		t.Fatal(ctx.Err())
-	}
+	trial, seen := prepare(ctx, t, s)
 	f := figure{scenario: s, Key: s.key()}
 	if s.oneByOne {
 		must(t, trial.oneByOne(ctx, seen, &f))
@@ -87,6 +74,26 @@ func measure(t *testing.T, s scenario) figure {
 	slices.Sort(f.Ready)
 	must(t, trial.finish(ctx, &f))
 	return f
+}
+
+// prepare starts everything that the scenario needs, until the end of the test, and watches its Certificates.
+func prepare(ctx context.Context, t *testing.T, s scenario) (*trial, *watch) {
+	t.Helper()
+	trial, err := newTrial(ctx, s)
+	t.Cleanup(func() {
+		trial.stop()
+		if err := trial.clear(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	must(t, err)
+	seen := newWatch(ctx, running.CertManager.CertmanagerV1().RESTClient(), trial.namespace)
+	select {
+	case <-seen.synced:
+	case <-ctx.Done():
+		t.Fatal(ctx.Err())
+	}
+	return trial, seen
 }
 
 // apply creates all Certificates, in the order of their numbers as near as may be.
