@@ -39,7 +39,7 @@ impl Figures {
             &Millis::at(&challenges.pair_ms, 50).seconds(),
             "<= 6 s",
         );
-        println!("\n  {} arrivals a second for 10 s, an upstream that takes no time", load.rate);
+        println!("\n  {} arrivals a second for 25 s, an upstream that takes no time", load.rate);
         for (name, phase) in [("Present", &load.present), ("CleanUp", &load.clean_up)] {
             row(&format!("{name}: p50 / p99"), &pair(&phase.took_ms), "");
             row("  processor time a request", &format!("{:.0} us", phase.processor_us), "");
