@@ -4,8 +4,10 @@
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use clap::Parser;
+use simulation::settle::{Spread, Truth, truth};
 use simulation::{Bug, Counts, Plan, play, shrink};
 
 /// Plays schedules from seeds.
@@ -17,6 +19,9 @@ struct Arguments {
     /// The first.
     #[arg(long, default_value_t = 0)]
     from: u64,
+    /// How many Presents for each settle time and spread of delays, instead of schedules.
+    #[arg(long)]
+    settle: Option<u64>,
     /// This one alone, with everything that is known of it.
     #[arg(long)]
     seed: Option<u64>,
@@ -27,6 +32,9 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     if let Some(seed) = arguments.seed {
         return one(seed);
+    }
+    if let Some(presents) = arguments.settle {
+        return settles(presents, arguments.from);
     }
     let (failed, counts) = many(arguments.from..arguments.from + arguments.seeds, None);
     println!("{} schedules from seed {}: {counts:#?}", arguments.seeds, arguments.from);
@@ -43,6 +51,44 @@ fn main() -> ExitCode {
         println!("the planted bug {bug:?} is found with seed {seed}: {violation}");
     }
     ExitCode::SUCCESS
+}
+
+/// How often "live" was not true where nobody could see it.
+fn settles(presents: u64, seed: u64) -> ExitCode {
+    let work: Vec<_> = Spread::ALL.iter().flat_map(|spread| SETTLES.map(|ms| (*spread, ms))).collect();
+    let next = AtomicU64::new(0);
+    let told = Mutex::new(vec![Truth::default(); work.len()]);
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let at = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap_or(usize::MAX);
+                    let Some((spread, ms)) = work.get(at) else { return };
+                    let truth = truth(*spread, Duration::from_millis(*ms), presents, seed);
+                    if let Some(place) = told.lock().ok().as_mut().and_then(|told| told.get_mut(at)) {
+                        *place = truth;
+                    }
+                }
+            });
+        }
+    });
+    let told = told.into_inner().unwrap_or_default();
+    println!("| delays | settle, s | successes | missing here | missing elsewhere | mean wait, s |");
+    println!("|---|---|---|---|---|---|");
+    for ((spread, ms), truth) in work.iter().zip(&told) {
+        let Truth { confirmed, missing_here, missing_there, waited } = truth;
+        let mean = waited / (*confirmed).max(1);
+        println!(
+            "| {spread:?} | {}.{} | {confirmed} | {missing_here} | {missing_there} | {}.{:02} |",
+            ms / 1_000,
+            ms % 1_000 / 100,
+            mean / 1_000,
+            mean % 1_000 / 10
+        );
+    }
+    let is_true = told.iter().all(|truth| truth.missing_here == 0 && truth.confirmed > 0);
+    if is_true { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The first that fails, and what happened in all.
@@ -100,3 +146,5 @@ fn one(seed: u64) -> ExitCode {
 
 /// Within so many schedules each planted bug must be found.
 const PLANTED: u64 = 1_000;
+/// `--propagation-settle`, in milliseconds.
+const SETTLES: [u64; 5] = [0, 500, 1_000, 2_000, 5_000];
