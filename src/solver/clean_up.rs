@@ -95,8 +95,9 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             Some(writer) => writer.zone,
             None => self.parts.records.zone(credential, fqdn, config.pin(fqdn), deadline).await?,
         };
+        let listed = Instant::now();
         let records = self.parts.records.list(credential, &zone, fqdn, deadline).await?;
-        self.delete_value(credential, &zone, fqdn, &challenge.value, &records, deadline).await?;
+        self.delete_value(key, credential, &zone, (listed, &records), deadline).await?;
         let is_other = |record: &&Record| record.value != challenge.value.as_str();
         let others: Vec<_> = records.iter().filter(is_other).collect();
         self.remove_orphans(credential, &zone, fqdn, &others, deadline).await;

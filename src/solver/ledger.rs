@@ -182,14 +182,15 @@ impl Ledger {
         self.find(key, |entry| entry.confirmed).is_some()
     }
 
-    /// The records of a value with these ids were deleted, from `begun` on. One that was written meanwhile stands.
+    /// The records of a value that were there at `begun` were deleted, those with these ids. One that was written since then
+    /// stands.
     pub(crate) fn gone(&self, key: Key<'_>, ids: &[&str], begun: Instant) {
         self.update(key, |entry| {
             entry.intended = entry.intended.take().filter(|(since, _)| *since >= begun);
-            let is_later = entry.stands_since.is_some_and(|since| since > begun);
+            let since = entry.stands_since;
             let stands = |writer: &Writer| match &writer.id {
-                Some(id) => is_later && !ids.contains(&id.as_str()),
-                None => is_later,
+                Some(id) => since >= Some(begun) && !ids.contains(&id.as_str()),
+                None => since > Some(begun),
             };
             if entry.writer.as_deref().is_some_and(stands) {
                 return;
@@ -373,6 +374,11 @@ mod tests {
         assert_eq!(ledger.writer(key(&fqdn, &a)).and_then(|writer| writer.id).as_deref(), Some("new"));
         ledger.gone(key(&fqdn, &a), &["new"], begun);
         assert!(ledger.writer(key(&fqdn, &a)).is_none());
+
+        // Seed 105949: at the very moment at which the list is asked for that shows nothing of it.
+        ledger.wrote(key(&fqdn, &a), with("newest"));
+        ledger.gone(key(&fqdn, &a), &[], Instant::now());
+        assert!(ledger.writer(key(&fqdn, &a)).is_some());
     }
 
     /// Simulation, seed 15212: who asked for it was gone before the answer.

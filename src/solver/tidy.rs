@@ -76,34 +76,35 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         if self.delete_made(key, &writer.credential, writer, deadline).await? {
             return Ok(());
         }
+        let listed = Instant::now();
         let records = self.parts.records.list(&writer.credential, &writer.zone, fqdn, deadline).await?;
-        self.delete_value(&writer.credential, &writer.zone, fqdn, value, &records, deadline).await
+        self.delete_value(key, &writer.credential, &writer.zone, (listed, &records), deadline).await
     }
 
-    /// Deletes the records that say `value`, if they are ours or have a digest's form.
+    /// Deletes the records of a value among those of its name, if they are ours or have a digest's form; `listed` is when
+    /// the list was asked for.
     pub(super) async fn delete_value(
         &self,
+        key: Key<'_>,
         credential: &Credential,
         zone: &Zone,
-        fqdn: &Fqdn,
-        value: &TxtValue,
-        records: &[Record],
+        (listed, records): (Instant, &[Record]),
         deadline: Deadline,
     ) -> Result<(), Error> {
+        let Key { fqdn, value, .. } = key;
         let is_marked = |record: &Record| Mark::read(&record.comment, fqdn, &record.value).is_some();
         let equal = records.iter().filter(|record| record.value == value.as_str());
         let (doomed, foreign): (Vec<_>, Vec<_>) = equal.partition(|r| is_marked(r) || value.is_digest());
         if !foreign.is_empty() {
             tracing::warn!("a record of this value has neither our mark nor a digest's form: it stays");
         }
-        let begun = Instant::now();
         let ids: Vec<_> = doomed.iter().map(|record| record.id.as_str()).collect();
         // All at once, so that one call can take them.
         let deleted = doomed.into_iter().map(|record| {
             self.parts.records.delete(credential, zone, Doomed::from((fqdn, record)), deadline)
         });
         join_all(deleted).await.into_iter().collect::<Result<Vec<_>, _>>()?;
-        self.ledger.gone(Key { fqdn, value, credential: credential.id() }, &ids, begun);
+        self.ledger.gone(key, &ids, listed);
         Ok(())
     }
 
