@@ -44,7 +44,6 @@ async fn run(plan: Plan, bug: Option<Bug>) -> Outcome {
     let world = Arc::new(World::new(plan, emulator, Cluster::new(&TOKENS), judge));
     world.judge.look(&world);
     let stage = Stage::set(&world, bug);
-    let mut random = Random::new(world.plan.seed.wrapping_add(1));
     let mut turns: BTreeMap<String, Arc<Turns<()>>> = BTreeMap::new();
     let mut players = JoinSet::new();
     for (case, order) in world.plan.orders.iter().enumerate() {
@@ -78,7 +77,6 @@ async fn run(plan: Plan, bug: Option<Bug>) -> Outcome {
     while events.join_next().await.is_some() {}
     world.calm();
     sleep(QUIET).await;
-    let _ = random.below(2);
     stage.close(&world);
     let (violation, counts, trace) = world.judge.verdict();
     Outcome { violation, counts, trace }
