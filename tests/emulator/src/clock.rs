@@ -40,9 +40,7 @@ impl Clock {
         let micros = since_epoch.subsec_micros();
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
     }
-}
 
-impl Clock {
     /// As in a `Date` header (RFC 9110 §5.6.7), in whole seconds.
     pub(crate) fn http_date(&self, at: Instant) -> String {
         let seconds = (self.wall + at.saturating_duration_since(self.start)).as_secs();

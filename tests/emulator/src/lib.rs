@@ -48,6 +48,7 @@ pub use names::derived_id;
 pub use propagation::{Delay, Visible};
 pub use records::RecordView;
 pub use settings::{RateLimit, ResolverPick, Settings, Switches};
+pub use state::Random;
 pub use timeline::{Event, Stats};
 pub use world::{
     ApiConfig, KeyConfig, ListenConfig, NameServerConfig, Permission, Plan, RecordConfig, ResolverConfig,

@@ -184,7 +184,7 @@ impl State {
 
     /// A number below `2^64`, for ids in headers.
     pub(crate) fn random(&mut self) -> u64 {
-        self.random.next()
+        self.random.number()
     }
 
     fn add_zones(&mut self, world: &World) -> Result<(), WorldError> {
@@ -258,16 +258,18 @@ fn shown(record: &RecordView) -> (String, String, String) {
     (record.name.clone(), record.kind.clone(), record.content.clone())
 }
 
-/// A reproducible sequence (`SplitMix64`).
-#[derive(Debug)]
-pub(crate) struct Random(u64);
+/// A reproducible sequence: `SplitMix64` (<https://prng.di.unimi.it/splitmix64.c>).
+#[derive(Clone, Debug)]
+pub struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// The sequence of this seed.
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    fn next(&mut self) -> u64 {
+    /// The next number.
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -277,11 +279,11 @@ impl Random {
 
     /// From 0 to `most`.
     pub(crate) fn below(&mut self, most: u64) -> u64 {
-        if most == 0 { 0 } else { self.next() % (most + 1) }
+        if most == 0 { 0 } else { self.number() % (most + 1) }
     }
 
     fn id(&mut self) -> String {
-        format!("{:016x}{:016x}", self.next(), self.next())
+        format!("{:016x}{:016x}", self.number(), self.number())
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cert_manager_webhook_cloudflare::name::Fqdn;
 use cert_manager_webhook_cloudflare::propagation::exchange::{Answer, Exchange, ExchangeError, Rcode};
 use cert_manager_webhook_cloudflare::propagation::https::{Https, HttpsError, Told};
 use cert_manager_webhook_cloudflare::propagation::lookup::{Family, Found, Lookup, LookupError};
+use cert_manager_webhook_cloudflare::propagation::{Check, Roots, Settings};
 use cloudflare_emulator::{Asked, Emulator};
 use tokio::time::{Instant, sleep};
 
@@ -164,6 +165,21 @@ impl Https for Wire {
         }
         let (values, ttl) = self.world.operators.ask(&self.world.emulator, operator, name.as_str());
         Ok(Told { values, ttl })
+    }
+}
+
+/// How to check in a network that is simulated.
+pub(crate) fn settings(check: Check, settle: Duration) -> Settings {
+    Settings {
+        check,
+        timeout: Duration::from_secs(40),
+        settle,
+        authority_port: 53,
+        allow_private_name_servers: true,
+        recursive_servers: Vec::new(),
+        recursive_servers_only: false,
+        doh_servers: Vec::new(),
+        roots: Arc::new(Roots::new(|| unreachable!("nobody is asked over TLS"))),
     }
 }
 

@@ -10,7 +10,7 @@ use cert_manager_webhook_cloudflare::challenge::ChallengeRequest;
 use cert_manager_webhook_cloudflare::cloudflare::Cloudflare;
 use cert_manager_webhook_cloudflare::deadline::Deadline;
 use cert_manager_webhook_cloudflare::metrics::Metrics;
-use cert_manager_webhook_cloudflare::propagation::{self, LiveCheck, Network, Roots};
+use cert_manager_webhook_cloudflare::propagation::{Check, LiveCheck, Network};
 use cert_manager_webhook_cloudflare::solver::error::Error;
 use cert_manager_webhook_cloudflare::solver::mark::{Owner, OwnerId};
 use cert_manager_webhook_cloudflare::solver::{Parts, Solver};
@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::bugs::{Bug, Planted};
 use crate::cloud::World;
+use crate::dns::settings;
 use crate::plan::Port;
 
 /// A process that runs.
@@ -29,8 +30,8 @@ pub(crate) struct Process {
     pub(crate) life: Arc<Life>,
 }
 
-type Check = LiveCheck<Wire, Wire, Wire>;
-type Wired = Solver<Planted<Cloudflare<Wire>>, Planted<Check>, Wire, Planted<Arc<Wire>>>;
+type Live = LiveCheck<Wire, Wire, Wire>;
+type Wired = Solver<Planted<Cloudflare<Wire>>, Planted<Live>, Wire, Planted<Arc<Wire>>>;
 
 /// A process's way to the outside.
 #[derive(Debug, Clone)]
@@ -65,7 +66,8 @@ impl Process {
         let owner = Owner::default();
         owner.set(OwnerId::parse("simulated").unwrap());
         let network = Network { lookup: wire.clone(), exchange: wire.clone(), https: wire.clone() };
-        let settings = settings(world);
+        let check = if world.plan.port == Port::Open { Check::Authority } else { Check::Auto };
+        let settings = settings(check, world.plan.settle);
         let work = TaskTracker::new();
         let records = Cloudflare::over(wire.clone(), Arc::clone(&metrics), work.clone());
         let propagation = LiveCheck::over(network, &settings, Arc::clone(&metrics)).unwrap();
@@ -153,24 +155,6 @@ impl Life {
     /// server is heard at another.
     pub(crate) fn is_quiet(&self, address: IpAddr) -> bool {
         self.quiet.lock().unwrap().get(&address).is_some_and(|at| at.elapsed() <= QUIET_FOR)
-    }
-}
-
-fn settings(world: &World) -> propagation::Settings {
-    propagation::Settings {
-        check: if world.plan.port == Port::Open {
-            propagation::Check::Authority
-        } else {
-            propagation::Check::Auto
-        },
-        timeout: Duration::from_secs(40),
-        settle: world.plan.settle,
-        authority_port: 53,
-        allow_private_name_servers: true,
-        recursive_servers: Vec::new(),
-        recursive_servers_only: false,
-        doh_servers: Vec::new(),
-        roots: Arc::new(Roots::new(|| unreachable!("nobody is asked over TLS"))),
     }
 }
 

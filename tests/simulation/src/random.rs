@@ -2,26 +2,20 @@
 
 use std::time::Duration;
 
-/// `SplitMix64` (<https://prng.di.unimi.it/splitmix64.c>).
+use cloudflare_emulator::Random as Sequence;
+
+/// The emulator's sequence, with what a schedule is drawn by.
 #[derive(Debug, Clone)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random(Sequence);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        Self(Sequence::new(seed))
     }
 
     /// A number below `end`.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
+        self.0.number() % end
     }
 
     /// True so many times in a hundred.
@@ -39,6 +33,6 @@ impl Random {
 
     /// Another one, for a part that takes numbers at times of its own.
     pub(crate) fn fork(&mut self) -> Self {
-        Self(self.next())
+        Self::new(self.0.number())
     }
 }

@@ -15,10 +15,11 @@ use cert_manager_webhook_cloudflare::name::Fqdn;
 use cert_manager_webhook_cloudflare::propagation::exchange::{Answer, Exchange, ExchangeError, Rcode};
 use cert_manager_webhook_cloudflare::propagation::https::{Https, HttpsError, Told};
 use cert_manager_webhook_cloudflare::propagation::lookup::{Family, Found, Lookup, LookupError};
-use cert_manager_webhook_cloudflare::propagation::{self, Check, LiveCheck, Network, Roots};
+use cert_manager_webhook_cloudflare::propagation::{Check, LiveCheck, Network};
 use cert_manager_webhook_cloudflare::solver::port::{Propagation, Watch, Zone};
 use tokio::time::{Instant, sleep};
 
+use crate::dns::settings;
 use crate::random::Random;
 
 /// How long a record takes to a point of presence.
@@ -69,7 +70,8 @@ pub fn truth(spread: Spread, settle: Duration, presents: u64, seed: u64) -> Trut
 async fn zone(spread: Spread, settle: Duration, random: &mut Random, truth: &mut Truth) {
     let places = Places::default();
     let network = Network { lookup: places.clone(), exchange: places.clone(), https: places.clone() };
-    let check = LiveCheck::over(network, &settings(settle), Arc::new(Metrics::default())).unwrap();
+    let check =
+        LiveCheck::over(network, &settings(Check::Authority, settle), Arc::new(Metrics::default())).unwrap();
     let zone = Zone { id: "0".repeat(32), name: fqdn("example.com"), name_servers: Vec::new() };
     for number in 0..ZONE {
         let begun = Instant::now();
@@ -152,20 +154,6 @@ impl Https for Places {
 
     async fn ask(&self, _: usize, _: &Fqdn) -> Result<Told, HttpsError> {
         Err(HttpsError::Failed("nobody".to_owned()))
-    }
-}
-
-fn settings(settle: Duration) -> propagation::Settings {
-    propagation::Settings {
-        check: Check::Authority,
-        timeout: Duration::from_secs(40),
-        settle,
-        authority_port: 53,
-        allow_private_name_servers: true,
-        recursive_servers: Vec::new(),
-        recursive_servers_only: false,
-        doh_servers: Vec::new(),
-        roots: Arc::new(Roots::new(|| unreachable!("nobody is asked over TLS"))),
     }
 }
 

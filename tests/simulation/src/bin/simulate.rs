@@ -56,21 +56,13 @@ fn main() -> ExitCode {
 /// How often "live" was not true where nobody could see it.
 fn settles(presents: u64, seed: u64) -> ExitCode {
     let work: Vec<_> = Spread::ALL.iter().flat_map(|spread| SETTLES.map(|ms| (*spread, ms))).collect();
-    let next = AtomicU64::new(0);
     let told = Mutex::new(vec![Truth::default(); work.len()]);
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let at = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap_or(usize::MAX);
-                    let Some((spread, ms)) = work.get(at) else { return };
-                    let truth = truth(*spread, Duration::from_millis(*ms), presents, seed);
-                    if let Some(place) = told.lock().ok().as_mut().and_then(|told| told.get_mut(at)) {
-                        *place = truth;
-                    }
-                }
-            });
+    on_all_cores(0..work.len() as u64, |number| {
+        let Ok(at) = usize::try_from(number) else { return };
+        let (spread, ms) = work[at];
+        let truth = truth(spread, Duration::from_millis(ms), presents, seed);
+        if let Ok(mut told) = told.lock() {
+            told[at] = truth;
         }
     });
     let told = told.into_inner().unwrap_or_default();
@@ -93,31 +85,37 @@ fn settles(presents: u64, seed: u64) -> ExitCode {
 
 /// The first that fails, and what happened in all.
 fn many(seeds: std::ops::Range<u64>, bug: Option<Bug>) -> (Option<(u64, String)>, Counts) {
-    let next = AtomicU64::new(seeds.start);
     let result = Mutex::new((None::<(u64, String)>, Counts::default()));
-    let work = || {
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds.end || result.lock().is_ok_and(|result| result.0.is_some()) {
-                return;
-            }
-            let outcome = play(&Plan::draw(seed), bug);
-            let Ok(mut result) = result.lock() else { return };
-            result.1.add(&outcome.counts);
-            if let Some(violation) = outcome.violation
-                && result.0.as_ref().is_none_or(|(known, _)| seed < *known)
-            {
-                result.0 = Some((seed, violation));
-            }
+    on_all_cores(seeds, |seed| {
+        if result.lock().is_ok_and(|result| result.0.is_some()) {
+            return;
         }
-    };
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(work);
+        let outcome = play(&Plan::draw(seed), bug);
+        let Ok(mut result) = result.lock() else { return };
+        result.1.add(&outcome.counts);
+        if let Some(violation) = outcome.violation
+            && result.0.as_ref().is_none_or(|(known, _)| seed < *known)
+        {
+            result.0 = Some((seed, violation));
         }
     });
     result.into_inner().unwrap_or_default()
+}
+
+/// Does the work for each number, as many at a time as there are cores.
+fn on_all_cores(numbers: std::ops::Range<u64>, work: impl Fn(u64) + Sync) {
+    let next = AtomicU64::new(numbers.start);
+    let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|number| *number < numbers.end);
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(number) = take() {
+                    work(number);
+                }
+            });
+        }
+    });
 }
 
 /// Plays one twice, for it must be the same, and makes it small if it fails.
