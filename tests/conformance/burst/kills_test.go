@@ -4,7 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -32,10 +31,11 @@ func TestKills(t *testing.T) {
 	s.deadline = killPatience
 	up := running.Excuse()
 	defer up()
-	trial, seen := prepare(t.Context(), t, s)
+	all := interruptible(t)
+	trial, seen := prepare(all, t, s)
 
 	started := time.Now()
-	group, ctx := errgroup.WithContext(t.Context())
+	group, ctx := errgroup.WithContext(all)
 	group.Go(func() error {
 		for n := range count {
 			if err := trial.create(ctx, n); err != nil {
@@ -61,14 +61,10 @@ func TestKills(t *testing.T) {
 	})
 	must(t, group.Wait())
 	killed := time.Since(started)
-	must(t, seen.until(t.Context(), count, started.Add(s.deadline)))
-	ready, failed := seen.moments()
-	f := figure{scenario: s, Key: "kills", Failed: len(failed)}
-	for _, at := range ready {
-		f.Ready = append(f.Ready, at.Sub(started).Seconds())
-	}
-	slices.Sort(f.Ready)
-	must(t, trial.finish(t.Context(), &f))
+	must(t, seen.until(all, count, started.Add(s.deadline)))
+	f := figure{scenario: s, Key: "kills"}
+	f.take(seen, started)
+	must(t, trial.finish(all, &f))
 	t.Logf("seed %d: killed %d times in %.0f s; %d of %d Certificates Ready, %d failed, %d records left",
 		seed, count, killed.Seconds(), len(f.Ready), count, f.Failed, f.Left)
 	t.Log(f)

@@ -54,9 +54,7 @@ const aftermath = 6 * time.Minute
 // measure applies the Certificates of the scenario and waits for the end of everything that it sets off.
 func measure(t *testing.T, s scenario) figure {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	defer context.AfterFunc(interrupted, cancel)()
+	ctx := interruptible(t)
 	trial, seen := prepare(ctx, t, s)
 	f := figure{scenario: s, Key: s.key()}
 	if s.oneByOne {
@@ -65,15 +63,28 @@ func measure(t *testing.T, s scenario) figure {
 		started := time.Now()
 		must(t, trial.apply(ctx))
 		must(t, seen.until(ctx, s.certificates, started.Add(s.deadline)))
-		ready, failed := seen.moments()
-		for _, at := range ready {
-			f.Ready = append(f.Ready, at.Sub(started).Seconds())
-		}
-		f.Failed = len(failed)
+		f.take(seen, started)
 	}
-	slices.Sort(f.Ready)
 	must(t, trial.finish(ctx, &f))
 	return f
+}
+
+// interruptible ends with the test, or when whoever started it has seen enough.
+func interruptible(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	stop := context.AfterFunc(interrupted, cancel)
+	t.Cleanup(func() { stop() })
+	return ctx
+}
+
+// take notes which Certificates are Ready, and when since the start, and how many failed.
+func (f *figure) take(seen *watch, started time.Time) {
+	ready, failed := seen.moments()
+	for _, at := range ready {
+		f.Ready = append(f.Ready, at.Sub(started).Seconds())
+	}
+	f.Failed = len(failed)
 }
 
 // prepare starts everything that the scenario needs, until the end of the test, and watches its Certificates.
@@ -145,6 +156,7 @@ func (t *trial) oneByOne(ctx context.Context, seen *watch, f *figure) error {
 
 // finish waits until the challenges are gone, unless some will be under way for long, and counts.
 func (t *trial) finish(ctx context.Context, f *figure) error {
+	slices.Sort(f.Ready)
 	ended := time.Now()
 	var err error
 	if len(f.Ready) == t.certificates {
