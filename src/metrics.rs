@@ -3,6 +3,7 @@
 pub mod cloudflare;
 pub mod dns;
 pub mod phase;
+mod process;
 pub mod serving;
 
 use std::sync::Arc;
@@ -105,36 +106,42 @@ impl Metrics {
     /// The metrics and the registry that renders them.
     pub fn new() -> (Arc<Self>, Registry) {
         let metrics = Self::default();
-        let mut registry = Registry::with_prefix("cert_manager_webhook_cloudflare");
+        let mut all = Registry::default();
+        process::register(all.sub_registry_with_prefix("process"));
+        metrics.register(all.sub_registry_with_prefix("cert_manager_webhook_cloudflare"));
+        metrics.begin();
+        (Arc::new(metrics), all)
+    }
+
+    fn register(&self, registry: &mut Registry) {
         registry.register(
             "requests",
             "Requests of cert-manager that reached the solver",
-            metrics.requests.clone(),
+            self.requests.clone(),
         );
         registry.register(
             "requests_in_flight",
             "Requests of cert-manager that are being answered",
-            metrics.in_flight.clone(),
+            self.in_flight.clone(),
         );
-        metrics.phases.register(&mut registry);
-        registry.register("cloudflare_calls", "Calls to Cloudflare's API", metrics.cloudflare_calls.clone());
+        self.phases.register(registry);
+        registry.register("cloudflare_calls", "Calls to Cloudflare's API", self.cloudflare_calls.clone());
         registry.register(
             "records_left",
             "Records that had to be left behind; the log names each",
-            metrics.records_left.clone(),
+            self.records_left.clone(),
         );
         registry.register(
             "names_remembered",
             "Names of records of which something is remembered",
-            metrics.names_remembered.clone(),
+            self.names_remembered.clone(),
         );
-        metrics.cloudflare.register(registry.sub_registry_with_prefix("cloudflare"));
-        metrics.dns.register(&mut registry);
-        metrics.serving.register(&mut registry);
+        self.cloudflare.register(registry.sub_registry_with_prefix("cloudflare"));
+        self.dns.register(registry);
+        self.serving.register(registry);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "This program", build);
-        metrics.begin();
-        (Arc::new(metrics), registry)
+        registry.register_collector(Box::new(process::Tasks));
     }
 
     /// Every series at zero: Prometheus sees no increase in one that appears with its first event, and no alert would

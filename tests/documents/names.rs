@@ -73,14 +73,15 @@ fn every_metric_is_documented() {
     let documented: BTreeSet<_> = operate
         .rows("Metrics")
         .iter()
-        .filter(|row| row[0].starts_with("`cert_manager"))
+        .filter(|row| METRICS.iter().any(|prefix| row[0].starts_with(&format!("`{prefix}"))))
         .map(|row| (row[0].trim_matches('`').to_owned(), row[1].to_owned()))
         .collect();
     assert_eq!(documented, real);
 
     // A family that this test does not know of would not be scraped: none is registered that is not documented.
     for name in sources().iter().flat_map(|text| literals(text)).filter(|name| !NO_NAMES.contains(name)) {
-        let ends = ["", "_total", "_seconds", "_info"].map(|suffix| format!("_{name}{suffix}"));
+        let ends = ["", "_total", "_seconds", "_seconds_total", "_bytes", "_info"]
+            .map(|suffix| format!("_{name}{suffix}"));
         let is_documented = documented.iter().any(|(metric, _)| ends.iter().any(|end| metric.ends_with(end)));
         assert!(is_documented, "{name} is registered and not in docs/operate.md");
     }
@@ -106,7 +107,7 @@ fn no_metric_is_invented() {
         })
     };
     for page in pages() {
-        for (at, _) in page.text.match_indices(METRIC) {
+        for (at, _) in METRICS.iter().flat_map(|prefix| page.text.match_indices(prefix)) {
             let rest = &page.text[at..];
             let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(rest.len());
             assert!(is_real(&rest[..end]), "{} names {}", page.path.display(), &rest[..end]);
@@ -200,6 +201,6 @@ fn variants(source: &str) -> Vec<String> {
 
 /// Which docs/configure.md has to name, too.
 const CERT_MANAGERS_FLAGS: [&str; 2] = ["cluster-issuer-ambient-credentials", "issuer-ambient-credentials"];
-const METRIC: &str = "cert_manager_webhook_cloudflare_";
+const METRICS: [&str; 2] = ["cert_manager_webhook_cloudflare_", "process_"];
 /// Prefixes, and a label.
-const NO_NAMES: [&str; 3] = ["cert_manager_webhook_cloudflare", "cloudflare", "version"];
+const NO_NAMES: [&str; 4] = ["cert_manager_webhook_cloudflare", "cloudflare", "process", "version"];

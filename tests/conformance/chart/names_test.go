@@ -29,7 +29,7 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-var metric = regexp.MustCompile(`cert_manager_webhook_cloudflare_\w+`)
+var metric = regexp.MustCompile(`\b(cert_manager_webhook_cloudflare|process)_\w+`)
 
 // TestMetrics: what alerts and dashboard ask for is there, under these names.
 func TestMetrics(t *testing.T) {
