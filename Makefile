@@ -7,7 +7,7 @@ ROOTFS := $(TARGET)/image/rootfs
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
-.PHONY: help build lint fmt clippy docs deny advisories test unit simulate fuzz conformance chart-test chart-docs change hostile demo \
+.PHONY: help build lint fmt clippy docs deny advisories test unit simulate fuzz conformance chart-test chart-docs change hostile soak demo \
   kills rootfs image bench bench-crowd bench-share bench-burst
 
 help: ## List the targets
@@ -36,7 +36,7 @@ advisories: $(CARGO_DENY) ## Known vulnerabilities; fetches a database, so not p
 $(CARGO_DENY):
 	cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION) --root $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)
 
-test: unit simulate fuzz conformance hostile ## Everything: Rust tests, simulation, fuzz targets, the real stack, attacks at full size
+test: unit simulate fuzz conformance hostile soak ## Everything: Rust tests, simulation, fuzz targets, the real stack, attacks at full size, minutes of certificates
 
 unit: ## Rust tests of the program and of the emulator
 	cargo test --locked --workspace --exclude fuzz
@@ -71,6 +71,9 @@ fuzz: ## Every fuzz target for FUZZ_SECONDS (10), or for FUZZ_RUNS inputs
 
 demo: build ## Play a certificate's challenges against the emulator and show the timeline; KEEP=1 leaves it running
 	$(TARGET)/release/demo
+
+soak: build ## Issue certificates for MINUTES (3), faults and rotation on; memory, descriptors and tasks must not grow
+	$(TARGET)/release/soak --minutes $(or $(MINUTES),3)
 
 # Ten thousand connections are as many file descriptors, in the attackers' process; the program raises its own limit.
 hostile: build ## Attack the program at full size; it has to serve others meanwhile, and to stay small

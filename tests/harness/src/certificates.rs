@@ -32,26 +32,33 @@ pub struct Certificates {
     pub front_proxy_cert: PathBuf,
     /// Its key.
     pub front_proxy_key: PathBuf,
+    authority: Issuer<'static, KeyPair>,
 }
 
 impl Certificates {
     /// Makes all of them in `directory`.
     pub fn make(directory: &Path) -> Result<Self> {
+        let serving_ca = directory.join("serving-ca.crt");
         let files = Self {
-            serving_ca: directory.join("serving-ca.crt"),
+            authority: authority("serving-ca", &serving_ca)?,
+            serving_ca,
             serving_cert: directory.join("serving.crt"),
             serving_key: directory.join("serving.key"),
             front_proxy_ca: directory.join("front-proxy-ca.crt"),
             front_proxy_cert: directory.join("front-proxy.crt"),
             front_proxy_key: directory.join("front-proxy.key"),
         };
-        let serving = authority("serving-ca", &files.serving_ca)?;
-        let leaf = Leaf { name: SERVICE, usage: ExtendedKeyUsagePurpose::ServerAuth };
-        leaf.sign(&serving, &files.serving_cert, &files.serving_key)?;
+        files.renew()?;
         let front_proxy = authority("front-proxy-ca", &files.front_proxy_ca)?;
         let leaf = Leaf { name: FRONT_PROXY, usage: ExtendedKeyUsagePurpose::ClientAuth };
         leaf.sign(&front_proxy, &files.front_proxy_cert, &files.front_proxy_key)?;
         Ok(files)
+    }
+
+    /// Gives the program another certificate of the same authority, in the files that it knows.
+    pub fn renew(&self) -> Result<()> {
+        let leaf = Leaf { name: SERVICE, usage: ExtendedKeyUsagePurpose::ServerAuth };
+        leaf.sign(&self.authority, &self.serving_cert, &self.serving_key)
     }
 }
 

@@ -63,6 +63,18 @@ impl Challenge {
         self
     }
 
+    /// The same name in a later order, which has a key and a Challenge of its own.
+    #[must_use]
+    pub fn in_order(mut self, number: usize) -> Self {
+        let mut key = format!("o{number}o");
+        key.extend(self.value().chars().take(43 - key.len()));
+        for request in [&mut self.present, &mut self.clean_up] {
+            request.body["request"]["key"] = key.as_str().into();
+        }
+        self.name = format!("{}-{number}", self.name);
+        self
+    }
+
     /// The two of a certificate for `label`.example.com and its wildcard.
     pub fn pair_of(label: &str) -> Result<[Self; 2]> {
         let apex = rename(Recorded::first()?, label, ZONE, &format!("{label}A"));

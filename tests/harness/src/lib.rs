@@ -20,6 +20,7 @@ mod process;
 mod recorded;
 mod scene;
 mod wait;
+pub mod work;
 
 pub use aggregator::{Aggregator, Answer};
 pub use cert_manager::CertManager;

@@ -1,5 +1,6 @@
 //! The real binary as a process: started, watched, signalled, measured.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
@@ -97,6 +98,14 @@ impl Webhook {
         let values =
             samples.filter(|rest| rest.starts_with(['{', ' '])).filter_map(|rest| rest.rsplit_once(' '));
         Ok(values.map(|(_, value)| value.parse::<u64>()).sum::<Result<_, _>>()?)
+    }
+
+    /// All samples without labels on the metrics page, by name.
+    pub async fn gauges(&self) -> Result<BTreeMap<String, f64>> {
+        let page = http_get(self.admin, "metrics").await?;
+        let samples =
+            page.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '));
+        Ok(samples.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect())
     }
 
     /// SIGTERM: what is in flight may finish.

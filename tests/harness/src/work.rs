@@ -6,42 +6,52 @@ use std::time::Duration;
 
 use anyhow::Result;
 use futures::stream::{self, StreamExt};
-use harness::figures::Millis;
-use harness::{Answer, CertManager, Challenge, Scene, Webhook};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
+use crate::aggregator::Answer;
+use crate::cert_manager::CertManager;
+use crate::challenge::Challenge;
+use crate::figures::Millis;
+use crate::process::Webhook;
+use crate::scene::Scene;
+
 /// What came of some challenges.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub struct Tally {
     /// What each `Present` took that succeeded.
-    pub(crate) present_ms: Vec<Millis>,
+    pub present_ms: Vec<Millis>,
     /// What each `CleanUp` took that succeeded.
-    pub(crate) clean_up_ms: Vec<Millis>,
+    pub clean_up_ms: Vec<Millis>,
     /// Requests that were answered with a failure, or not at all, by what was said.
-    pub(crate) failed: BTreeMap<String, u64>,
+    pub failed: BTreeMap<String, u64>,
     /// Challenges that were given up.
-    pub(crate) lost: u64,
+    pub lost: u64,
 }
 
 /// How often a request is sent until it succeeds, and how long after a failure.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
-    pub(crate) tries: u32,
-    pub(crate) pause: Duration,
+pub struct Patience {
+    /// At most so many.
+    pub tries: u32,
+    /// Between two of them.
+    pub pause: Duration,
 }
 
 /// What requests took, in milliseconds.
 #[derive(Debug, Serialize)]
-pub(crate) struct Took {
-    pub(crate) p50: Millis,
-    pub(crate) p99: Millis,
-    pub(crate) max: Millis,
+pub struct Took {
+    /// Half of them took no longer.
+    pub p50: Millis,
+    /// Nor did 99 of a hundred.
+    pub p99: Millis,
+    /// Nor did any.
+    pub max: Millis,
 }
 
 /// cert-manager, with an account of what it met.
 #[derive(Debug)]
-pub(crate) struct Worker<'a> {
+pub struct Worker<'a> {
     scene: &'a Scene,
     cert_manager: CertManager<'a>,
     patience: Patience,
@@ -49,14 +59,15 @@ pub(crate) struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    pub(crate) fn new(scene: &'a Scene, webhook: &Webhook, patience: Patience) -> Result<Self> {
+    /// One that asks this program.
+    pub fn new(scene: &'a Scene, webhook: &Webhook, patience: Patience) -> Result<Self> {
         let cert_manager = scene.cert_manager(webhook)?;
         Ok(Self { scene, cert_manager, patience, tally: Mutex::default() })
     }
 
     /// Works on all of them, `places` at a time. Each Challenge exists before its turn comes, as it would while
     /// cert-manager's scheduler lets others go first.
-    pub(crate) async fn solve(
+    pub async fn solve(
         &self,
         places: usize,
         challenges: impl Iterator<Item = Result<Challenge>>,
@@ -78,7 +89,7 @@ impl<'a> Worker<'a> {
     }
 
     /// `Present`, and whatever came of it `CleanUp`; whether both succeeded.
-    pub(crate) async fn solve_one(&self, challenge: &Challenge) -> bool {
+    pub async fn solve_one(&self, challenge: &Challenge) -> bool {
         let presented = self.present(challenge).await;
         let cleaned = self.clean_up(challenge).await;
         if !(presented && cleaned) {
@@ -88,21 +99,22 @@ impl<'a> Worker<'a> {
     }
 
     /// `Present` until it succeeds, or patience ends.
-    pub(crate) async fn present(&self, challenge: &Challenge) -> bool {
+    pub async fn present(&self, challenge: &Challenge) -> bool {
         let took = self.repeat(async || self.cert_manager.present(challenge).await).await;
         self.note(|tally| tally.present_ms.extend(took));
         took.is_some()
     }
 
     /// `CleanUp` until it succeeds, or patience ends; the Challenge goes.
-    pub(crate) async fn clean_up(&self, challenge: &Challenge) -> bool {
+    pub async fn clean_up(&self, challenge: &Challenge) -> bool {
         let took = self.repeat(async || self.cert_manager.clean_up(challenge).await).await;
         self.note(|tally| tally.clean_up_ms.extend(took));
         self.scene.cluster.delete(std::slice::from_ref(challenge));
         took.is_some()
     }
 
-    pub(crate) fn tally(self) -> Tally {
+    /// What came of it.
+    pub fn tally(self) -> Tally {
         self.tally.into_inner().unwrap_or_default()
     }
 
@@ -132,7 +144,7 @@ impl<'a> Worker<'a> {
 
 impl Tally {
     /// Both together.
-    pub(crate) fn add(&mut self, other: Self) {
+    pub fn add(&mut self, other: Self) {
         self.present_ms.extend(other.present_ms);
         self.clean_up_ms.extend(other.clean_up_ms);
         for (why, times) in other.failed {
@@ -143,7 +155,8 @@ impl Tally {
 }
 
 impl Took {
-    pub(crate) fn of(values: &[Millis]) -> Self {
+    /// Of these times.
+    pub fn of(values: &[Millis]) -> Self {
         let at = |percent| Millis::at(values, percent);
         Self { p50: at(50), p99: at(99), max: at(100) }
     }

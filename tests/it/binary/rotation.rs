@@ -14,13 +14,13 @@ async fn the_old_authority_is_believed_until_it_is_removed() {
     let scene = scene().await;
     let webhook = scene.webhook(&[]).await.unwrap();
     let directory = tempfile::tempdir().unwrap();
-    let next = Certificates::make(directory.path()).unwrap();
+    let mut next = Certificates::make(directory.path()).unwrap();
     let read = |path| std::fs::read_to_string(path).unwrap();
     let (old_ca, new_ca) = (read(&scene.certificates.front_proxy_ca), read(&next.front_proxy_ca));
 
     let old = scene.aggregator(&webhook).unwrap();
-    let serving = scene.certificates.serving_ca.clone();
-    let new = Aggregator::new(&Certificates { serving_ca: serving, ..next }, webhook.address).unwrap();
+    next.serving_ca.clone_from(&scene.certificates.serving_ca);
+    let new = Aggregator::new(&next, webhook.address).unwrap();
     assert_eq!((status(&old).await, status(&new).await), (200, 401));
 
     let publish = |bundle: &str| scene.cluster.server().put(Resource::ConfigMaps, config_map(bundle));

@@ -16,12 +16,12 @@ use cloudflare_emulator::{
 };
 use futures::future::join_all;
 use harness::figures::{Millis, as_f64, mebibytes};
+use harness::work::{Patience, Took, Worker};
 use harness::{Binary, Challenge, Scene, Setting};
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 
 use crate::table::{pair, queries, reasons, row};
-use crate::work::{Patience, Took, Worker};
 
 /// Both runs.
 #[derive(Debug, Serialize)]

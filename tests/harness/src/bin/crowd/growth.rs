@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use anyhow::{Result, ensure};
 use futures::stream::{self, StreamExt};
 use harness::figures::{Millis, as_f64, mebibytes};
+use harness::work::{Patience, Took, Worker};
 use harness::{Binary, Challenge, Scene, Setting, ZONE};
 use serde::Serialize;
 use tokio::time::{Duration, Instant};
 
 use crate::table::{queries, reasons};
-use crate::work::{Patience, Took, Worker};
 
 /// All of them.
 #[derive(Debug, Serialize)]

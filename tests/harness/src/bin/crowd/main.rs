@@ -9,7 +9,6 @@ mod apart;
 mod growth;
 mod share;
 mod table;
-mod work;
 
 use std::fs;
 use std::path::Path;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use futures::future::{join_all, try_join_all};
 use harness::figures::Millis;
+use harness::work::{Patience, Took, Worker};
 use harness::{Binary, Challenge, Scene, Setting};
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
@@ -19,7 +20,6 @@ use tokio::time::{Instant, sleep_until};
 use cloudflare_emulator::{RateLimit, TokenConfig, ZoneConfig};
 
 use crate::table::{reasons, row};
-use crate::work::{Patience, Took, Worker};
 
 /// What it came to.
 #[derive(Debug, Serialize)]
