@@ -39,7 +39,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("k8s_openapi", &["cluster"]),
     ("kube", &["cluster"]),
     ("reqwest", &["cloudflare"]),
-    ("rustix", &["server"]),
+    ("rustix", &["metrics", "server"]),
     ("socket2", &["server"]),
     ("serde_saphyr", &["api"]),
     ("tokio_rustls", &["server"]),
