@@ -27,6 +27,22 @@ fn each_row_of_the_contract_names_its_tests() {
     assert_eq!(numbers, (1..=ROWS).collect::<Vec<_>>());
 }
 
+/// Every crate that the program names has been reviewed, and no other is said to be.
+#[test]
+fn every_dependency_is_reviewed() {
+    let manifest = fs::read_to_string("Cargo.toml").unwrap();
+    let (_, section) = manifest.split_once("\n[dependencies]\n").unwrap();
+    let section = section.split("\n[").next().unwrap();
+    let real: BTreeSet<_> =
+        section.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name).collect();
+    let document = fs::read_to_string("docs/dependencies.md").unwrap();
+    let rows =
+        document.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.split('|').nth(1));
+    let reviewed: Vec<_> = rows.flat_map(pages::spans).collect();
+    assert_eq!(reviewed.iter().copied().collect::<BTreeSet<_>>(), real);
+    assert_eq!(reviewed.len(), real.len(), "a crate stands there twice");
+}
+
 /// Each threat names the tests that play it, and they are there.
 #[test]
 fn each_threat_names_its_tests() {

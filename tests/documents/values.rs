@@ -62,6 +62,9 @@ fn leaves(fragment: &Value) -> Vec<String> {
 fn exists(values: &Value, path: &str) -> bool {
     let mut at = values;
     for key in path.split('.') {
+        if KUBERNETES.contains(&key) && values.get(key).is_some() {
+            return true;
+        }
         match at {
             // Free of form: what is in it is the user's.
             Value::Object(fields) if fields.is_empty() => return true,
@@ -71,3 +74,6 @@ fn exists(values: &Value, path: &str) -> bool {
     }
     true
 }
+
+/// Objects of Kubernetes' own, which the chart hands on.
+const KUBERNETES: [&str; 2] = ["podSecurityContext", "securityContext"];
