@@ -52,14 +52,7 @@ func TestInstall(t *testing.T) {
 	if _, err := running.Aggregator.ApiregistrationV1().APIServices().Get(t.Context(), "v1alpha1."+r.Group, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("the APIService is still there: %v", err)
 	}
-	must(t, running.Kube.CoreV1().Namespaces().Delete(t.Context(), r.Namespace, metav1.DeleteOptions{}))
-	must(t, poll.Until(t.Context(), "the namespace to end", time.Minute, func(ctx context.Context) error {
-		namespace, err := running.Kube.CoreV1().Namespaces().Get(ctx, r.Namespace, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return fmt.Errorf("%w: %v %+v", errNotYet, err, namespace.Status.Conditions)
-	}))
+	must(t, ended(t, r.Namespace))
 }
 
 // TestTwoReleases of different groups both issue.

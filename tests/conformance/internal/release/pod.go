@@ -13,6 +13,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -28,12 +29,58 @@ import (
 func (r *Release) endpoint(ctx context.Context) error {
 	name, port, ready := "https", int32(webhook.Port), true
 	_, err := r.Cluster.Kube.DiscoveryV1().EndpointSlices(r.Namespace).Create(ctx, &discoveryv1.EndpointSlice{
-		ObjectMeta:  metav1.ObjectMeta{Name: r.Full() + "-1", Labels: map[string]string{discoveryv1.LabelServiceName: r.Full()}},
+		ObjectMeta:  metav1.ObjectMeta{Name: r.slice(), Labels: map[string]string{discoveryv1.LabelServiceName: r.Full()}},
 		AddressType: discoveryv1.AddressTypeIPv4,
 		Ports:       []discoveryv1.EndpointPort{{Name: &name, Port: &port}},
 		Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{r.Address}, Conditions: discoveryv1.EndpointConditions{Ready: &ready}}},
 	}, metav1.CreateOptions{})
 	return err
+}
+
+// withdraw deletes it, as the endpoint controller does when its Service is gone.
+func (r *Release) withdraw() error {
+	err := r.Cluster.Kube.DiscoveryV1().EndpointSlices(r.Namespace).Delete(context.Background(), r.slice(), metav1.DeleteOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+func (r *Release) slice() string { return r.Full() + "-1" }
+
+// Roll does what becomes of a Deployment that is changed: a pod as it now says starts beside the one that runs, takes its place
+// among the endpoints once it is ready, and the other one is told to end.
+func (r *Release) Roll(ctx context.Context, address string) error {
+	old, from := r.Pod, r.Address
+	r.Address = address
+	if err := r.Start(ctx); err != nil {
+		return err
+	}
+	err := poll.Until(ctx, "the new pod to be ready", time.Minute, func(ctx context.Context) error {
+		status, body, err := r.Get(ctx, "readyz")
+		if err == nil && status != http.StatusOK {
+			err = fmt.Errorf("%d %s", status, body)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	slices := r.Cluster.Kube.DiscoveryV1().EndpointSlices(r.Namespace)
+	slice, err := slices.Get(ctx, r.slice(), metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	yes, no := true, false
+	slice.Endpoints = []discoveryv1.Endpoint{
+		{Addresses: []string{address}, Conditions: discoveryv1.EndpointConditions{Ready: &yes, Serving: &yes}},
+		{Addresses: []string{from}, Conditions: discoveryv1.EndpointConditions{Ready: &no, Serving: &yes, Terminating: &yes}},
+	}
+	if _, err := slices.Update(ctx, slice, metav1.UpdateOptions{}); err != nil {
+		return err
+	}
+	old.Stop()
+	return nil
 }
 
 // Start does what a kubelet does with the Deployment's pod: files from the Secret, a token, arguments and environment.

@@ -3,7 +3,9 @@
 package release
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,6 +28,8 @@ type Release struct {
 	// Cluster is what it is installed on, Cloudflare whom its pod takes for Cloudflare.
 	Cluster    *cluster.Cluster
 	Cloudflare webhook.Cloudflare
+	// Chart is the chart's directory; that of this repository if none is given.
+	Chart string
 	// Secrets are those of cert-manager's namespace that it may read; the chart's own if none is given.
 	Secrets []string
 
@@ -55,8 +59,13 @@ func (r *Release) Helm(arguments ...string) (string, error) {
 	return string(out), nil
 }
 
+// Root is this repository's.
+func Root() string { return filepath.Join(os.Getenv("CMWC_REQUESTS"), "..", "..") }
+
 // Chart is its directory.
-func Chart() string { return filepath.Join(os.Getenv("CMWC_REQUESTS"), "..", "..", "chart") }
+func Chart() string { return filepath.Join(Root(), "chart") }
+
+func (r *Release) chart() string { return cmp.Or(r.Chart, Chart()) }
 
 // Values are what a cluster needs in which Cloudflare is played.
 func (r *Release) Values() []string {
@@ -74,7 +83,7 @@ func (r *Release) Values() []string {
 
 // Install is `helm install`, and waits until the release is available. It returns the notes.
 func (r *Release) Install(ctx context.Context, more ...string) (string, error) {
-	notes, err := r.Helm(append(append([]string{"install", r.Name, Chart(), "--create-namespace"}, r.Values()...), more...)...)
+	notes, err := r.Helm(append(append([]string{"install", r.Name, r.chart(), "--create-namespace"}, r.Values()...), more...)...)
 	if err != nil {
 		return notes, err
 	}
@@ -91,15 +100,15 @@ func (r *Release) Serve(ctx context.Context) error {
 
 // Upgrade is `helm upgrade` with these values on top of Values; the pod runs on.
 func (r *Release) Upgrade(more ...string) error {
-	_, err := r.Helm(append(append([]string{"upgrade", r.Name, Chart()}, r.Values()...), more...)...)
+	_, err := r.Helm(append(append([]string{"upgrade", r.Name, r.chart()}, r.Values()...), more...)...)
 	return err
 }
 
-// Uninstall is `helm uninstall`; the pod ends.
+// Uninstall is `helm uninstall`; the pod ends, and its endpoint.
 func (r *Release) Uninstall() error {
 	_, err := r.Helm("uninstall", r.Name, "--namespace="+r.Namespace, "--ignore-not-found")
 	r.Stop()
-	return err
+	return errors.Join(err, r.withdraw())
 }
 
 // Restart ends the pod, if there is one, starts it as the Deployment now says, and waits until it is available.

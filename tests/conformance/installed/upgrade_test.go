@@ -1,0 +1,160 @@
+package installed
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	cmwebhook "github.com/cert-manager/cert-manager/pkg/acme/webhook/apis/acme/v1alpha1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+
+	"cloudflare-webhook.test/conformance/internal/cluster"
+	"cloudflare-webhook.test/conformance/internal/poll"
+	"cloudflare-webhook.test/conformance/internal/release"
+	"cloudflare-webhook.test/conformance/internal/webhook"
+)
+
+// TestUpgradeUnderLoad installs the chart of before its last change, and upgrades to this one and back while challenges are
+// presented and cleaned up: not one request may fail.
+func TestUpgradeUnderLoad(t *testing.T) {
+	r := newRelease("upgrade", "10.20.0.11")
+	r.Chart = chartBefore(t)
+	install(t, r)
+	load := startLoad(t, r)
+	more := func() {
+		t.Helper()
+		enough := load.answered.Load() + 50
+		must(t, poll.Until(t.Context(), "further answers", time.Minute, func(context.Context) error {
+			if now := load.answered.Load(); now < enough {
+				return fmt.Errorf("%w: %d of %d", errNotYet, now, enough)
+			}
+			return nil
+		}))
+	}
+	more()
+	before := r.Chart
+	for _, to := range []struct{ chart, address string }{{release.Chart(), "10.20.0.12"}, {before, "10.20.0.21"}} {
+		r.Chart = to.chart
+		must(t, r.Upgrade())
+		must(t, r.Roll(t.Context(), to.address))
+		more()
+	}
+	load.stop()
+	if failed := load.failures(); len(failed) > 0 {
+		t.Errorf("%d of %d requests failed: %v", len(failed), load.answered.Load(), failed)
+	}
+	t.Logf("%d requests answered", load.answered.Load())
+}
+
+// chartBefore is the chart of before its last change: that of HEAD if there is one that is not committed.
+func chartBefore(t *testing.T) string {
+	t.Helper()
+	git := func(arguments ...string) (string, error) {
+		out, err := exec.Command("git", append([]string{"-C", release.Root()}, arguments...)...).Output()
+		return strings.TrimSpace(string(out)), err
+	}
+	commit := "HEAD"
+	if _, err := git("diff", "--quiet", "HEAD", "--", "chart"); err == nil {
+		last, err := git("rev-list", "-1", "HEAD", "--", "chart")
+		must(t, err)
+		commit = last + "^"
+	}
+	archive, err := exec.Command("git", "-C", release.Root(), "archive", commit, "chart").Output()
+	if err != nil {
+		t.Fatalf("no chart of %s; is this a clone with its history? %v", commit, err)
+	}
+	directory := t.TempDir()
+	unpack := exec.Command("tar", "--extract", "--directory", directory)
+	unpack.Stdin = bytes.NewReader(archive)
+	must(t, unpack.Run())
+	return filepath.Join(directory, "chart")
+}
+
+// load presents and cleans up without a pause, in some places.
+type load struct {
+	answered atomic.Int64
+	end      context.CancelFunc
+	places   sync.WaitGroup
+	mutex    sync.Mutex
+	failed   []string
+}
+
+const places = 8
+
+func startLoad(t *testing.T, r *release.Release) *load {
+	l := new(load)
+	var ctx context.Context
+	ctx, l.end = context.WithCancel(t.Context())
+	t.Cleanup(l.stop)
+	for place := range places {
+		l.places.Go(func() {
+			for number := 0; ctx.Err() == nil; number++ {
+				name := fmt.Sprintf("n%d-%d.%s", place, number, zone)
+				for _, action := range []cmwebhook.ChallengeAction{cmwebhook.ChallengeActionPresent, cmwebhook.ChallengeActionCleanUp} {
+					l.note(post(t.Context(), r.Group, name, action))
+				}
+			}
+		})
+	}
+	return l
+}
+
+// stop lets what is in the air come to its end.
+func (l *load) stop() {
+	l.end()
+	l.places.Wait()
+}
+
+func (l *load) note(err error) {
+	l.answered.Add(1)
+	if err != nil {
+		l.mutex.Lock()
+		l.failed = append(l.failed, err.Error())
+		l.mutex.Unlock()
+	}
+}
+
+func (l *load) failures() []string {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.failed
+}
+
+// post sends what cert-manager sends, by way of kube-apiserver, once and no more.
+func post(ctx context.Context, group, name string, action cmwebhook.ChallengeAction) error {
+	config := fmt.Appendf(nil, `{"apiTokenSecretRef":{"name":%q,"key":%q}}`, webhook.SecretName, webhook.SecretKey)
+	digest := sha256.Sum256([]byte(name))
+	body, err := json.Marshal(cmwebhook.ChallengePayload{Request: &cmwebhook.ChallengeRequest{
+		Action: action, Type: "dns-01", DNSName: name, Key: base64.RawURLEncoding.EncodeToString(digest[:]),
+		ResourceNamespace: cluster.CertManager, ResolvedFQDN: "_acme-challenge." + name + ".", ResolvedZone: zone + ".",
+		Config: &apiextensionsv1.JSON{Raw: config},
+	}})
+	if err != nil {
+		return err
+	}
+	client := running.Kube.CoreV1().RESTClient()
+	content, err := client.Post().AbsPath("/apis", group, "v1alpha1", webhook.Solver).MaxRetries(0).
+		SetHeader("Content-Type", "application/json").Body(body).DoRaw(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, content)
+	}
+	answer := new(cmwebhook.ChallengePayload)
+	if err := json.Unmarshal(content, answer); err != nil {
+		return err
+	}
+	if answer.Response == nil || !answer.Response.Success {
+		return errors.New(string(content))
+	}
+	return nil
+}
