@@ -30,7 +30,7 @@ mod round;
 mod sockets;
 mod tempo;
 mod verdict;
-mod wire;
+pub mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;

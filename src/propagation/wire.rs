@@ -9,7 +9,7 @@ use crate::name::Fqdn;
 
 /// A question for the TXT records at a name, with a random id of its own.
 #[derive(Debug)]
-pub(super) struct Question {
+pub struct Question {
     id: u16,
     name: Name,
     bytes: Vec<u8>,
@@ -17,7 +17,7 @@ pub(super) struct Question {
 
 /// A reply to a question.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Reply {
+pub enum Reply {
     /// All of it.
     Whole(Answer),
     /// The rest did not fit; to be asked again over TCP
@@ -27,7 +27,7 @@ pub(super) enum Reply {
 
 impl Question {
     /// The question for `name`; `None` if it does not fit a message, which no [`Fqdn`] brings about.
-    pub(super) fn txt(name: &Fqdn) -> Option<Self> {
+    pub fn txt(name: &Fqdn) -> Option<Self> {
         let labels = name.as_str().split('.').map(str::as_bytes);
         let mut name = Name::from_labels(labels).ok()?;
         name.set_fqdn(true);
@@ -44,13 +44,13 @@ impl Question {
     }
 
     /// The message.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// Reads a reply; `None` if it is no reply to this question. Its name may come back in another case
     /// ([RFC 4343](https://www.rfc-editor.org/rfc/rfc4343)).
-    pub(super) fn read(&self, bytes: &[u8]) -> Option<Reply> {
+    pub fn read(&self, bytes: &[u8]) -> Option<Reply> {
         let message = Message::from_vec(bytes).ok()?;
         let meta = message.metadata;
         if meta.id != self.id || meta.message_type != MessageType::Response || meta.op_code != OpCode::Query {
