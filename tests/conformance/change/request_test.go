@@ -3,8 +3,6 @@ package change
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,10 +12,8 @@ import (
 
 	cmwebhook "github.com/cert-manager/cert-manager/pkg/acme/webhook/apis/acme/v1alpha1"
 	apidiscovery "k8s.io/api/apidiscovery/v2"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"cloudflare-webhook.test/conformance/internal/cluster"
 	"cloudflare-webhook.test/conformance/internal/webhook"
 )
 
@@ -67,40 +63,23 @@ func getGroups(ctx context.Context, client *http.Client) error {
 
 var names atomic.Int64
 
-// challenge is one that no other has the name of.
-type challenge struct{ name, key string }
+// challenge is the name of one that no other has.
+type challenge string
 
-func newChallenge() challenge {
-	name := fmt.Sprintf("n%d.%s", names.Add(1), zone)
-	sum := sha256.Sum256([]byte(name))
-	return challenge{name: name, key: base64.RawURLEncoding.EncodeToString(sum[:])}
-}
+func newChallenge() challenge { return challenge(fmt.Sprintf("n%d.%s", names.Add(1), zone)) }
 
-// post sends what cert-manager sends (testdata/requests). The payload has neither kind nor apiVersion, for
-// cert-manager's client knows none for it.
+// post sends what cert-manager sends.
 func (c challenge) post(ctx context.Context, client *http.Client, action kind) error {
-	config, err := json.Marshal(map[string]any{"apiTokenSecretRef": map[string]string{"name": webhook.SecretName, "key": webhook.SecretKey}})
+	body, err := webhook.Payload(cmwebhook.ChallengeAction(action), zone, string(c))
 	if err != nil {
 		return err
 	}
-	payload := cmwebhook.ChallengePayload{Request: &cmwebhook.ChallengeRequest{
-		Action: cmwebhook.ChallengeAction(action), Type: "dns-01", DNSName: c.name, Key: c.key,
-		ResourceNamespace: cluster.CertManager, ResolvedFQDN: "_acme-challenge." + c.name + ".", ResolvedZone: zone + ".",
-		AllowAmbientCredentials: true, Config: &apiextensionsv1.JSON{Raw: config},
-	}}
-	body, err := json.Marshal(payload)
-	if err != nil {
-		return err
-	}
-	answer := new(cmwebhook.ChallengePayload)
+	var answer json.RawMessage
 	path := "/apis/" + group + "/v1alpha1/" + webhook.Solver
-	if err := ask(ctx, client, http.MethodPost, path, "application/json, */*", body, answer); err != nil {
+	if err := ask(ctx, client, http.MethodPost, path, "application/json, */*", body, &answer); err != nil {
 		return err
 	}
-	if answer.Response == nil || !answer.Response.Success {
-		return fmt.Errorf("no success: %+v", answer.Response)
-	}
-	return nil
+	return webhook.Success(answer)
 }
 
 // ask sends a request to the API server and decodes its answer.

@@ -3,10 +3,6 @@ package installed
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -17,9 +13,7 @@ import (
 	"time"
 
 	cmwebhook "github.com/cert-manager/cert-manager/pkg/acme/webhook/apis/acme/v1alpha1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 
-	"cloudflare-webhook.test/conformance/internal/cluster"
 	"cloudflare-webhook.test/conformance/internal/poll"
 	"cloudflare-webhook.test/conformance/internal/release"
 	"cloudflare-webhook.test/conformance/internal/webhook"
@@ -34,7 +28,7 @@ func TestUpgradeUnderLoad(t *testing.T) {
 	load := startLoad(t, r)
 	more := func() {
 		t.Helper()
-		enough := load.answered.Load() + 50
+		enough := load.answered.Load() + 40
 		must(t, poll.Until(t.Context(), "further answers", time.Minute, func(context.Context) error {
 			if now := load.answered.Load(); now < enough {
 				return fmt.Errorf("%w: %d of %d", errNotYet, now, enough)
@@ -90,7 +84,7 @@ type load struct {
 	failed   []string
 }
 
-const places = 8
+const places = 16
 
 func startLoad(t *testing.T, r *release.Release) *load {
 	l := new(load)
@@ -133,28 +127,14 @@ func (l *load) failures() []string {
 
 // post sends what cert-manager sends, by way of kube-apiserver, once and no more.
 func post(ctx context.Context, group, name string, action cmwebhook.ChallengeAction) error {
-	config := fmt.Appendf(nil, `{"apiTokenSecretRef":{"name":%q,"key":%q}}`, webhook.SecretName, webhook.SecretKey)
-	digest := sha256.Sum256([]byte(name))
-	body, err := json.Marshal(cmwebhook.ChallengePayload{Request: &cmwebhook.ChallengeRequest{
-		Action: action, Type: "dns-01", DNSName: name, Key: base64.RawURLEncoding.EncodeToString(digest[:]),
-		ResourceNamespace: cluster.CertManager, ResolvedFQDN: "_acme-challenge." + name + ".", ResolvedZone: zone + ".",
-		Config: &apiextensionsv1.JSON{Raw: config},
-	}})
+	body, err := webhook.Payload(action, zone, name)
 	if err != nil {
 		return err
 	}
-	client := running.Kube.CoreV1().RESTClient()
-	content, err := client.Post().AbsPath("/apis", group, "v1alpha1", webhook.Solver).MaxRetries(0).
+	answer, err := running.Kube.CoreV1().RESTClient().Post().AbsPath("/apis", group, "v1alpha1", webhook.Solver).MaxRetries(0).
 		SetHeader("Content-Type", "application/json").Body(body).DoRaw(ctx)
 	if err != nil {
-		return fmt.Errorf("%w: %s", err, content)
+		return fmt.Errorf("%w: %s", err, answer)
 	}
-	answer := new(cmwebhook.ChallengePayload)
-	if err := json.Unmarshal(content, answer); err != nil {
-		return err
-	}
-	if answer.Response == nil || !answer.Response.Success {
-		return errors.New(string(content))
-	}
-	return nil
+	return webhook.Success(answer)
 }
