@@ -52,17 +52,23 @@ impl<'a> Chaos<'a> {
         for (percent, action) in faults() {
             ensure!(self.scene.cloudflare.add_fault(Fault::new(action).percent(percent)), "no pattern");
         }
+        let scene = self.scene;
+        let ended = tokio::select! {
+            ended = running => ended,
+            broken = self.disturb() => broken,
+        };
+        scene.cloudflare.clear_faults();
+        ended
+    }
+
+    /// Until it fails.
+    async fn disturb(&mut self) -> Result<()> {
         let mut seconds = interval_at(Instant::now() + SECOND, SECOND);
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut running = std::pin::pin!(running);
-        let ended = loop {
-            tokio::select! {
-                ended = &mut running => break ended,
-                _ = seconds.tick() => self.step().await?,
-            }
-        };
-        self.scene.cloudflare.clear_faults();
-        ended
+        loop {
+            seconds.tick().await;
+            self.step().await?;
+        }
     }
 
     async fn step(&mut self) -> Result<()> {

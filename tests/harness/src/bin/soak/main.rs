@@ -59,7 +59,7 @@ async fn soak(binary: Binary, length: Duration) -> Result<Report> {
     scene.cluster.is_watched().await?;
     let load = Load::new(&scene, &webhook)?;
     let mut chaos = Chaos::new(&scene, &webhook)?;
-    let mut meter = Meter::new(&webhook);
+    let meter = Meter::new(&webhook);
 
     chaos.while_running(load.until(Instant::now() + length / 3)).await.context("while warming up")?;
     let before = meter.at_rest().await?;

@@ -31,23 +31,30 @@ impl<'a> Meter<'a> {
 
     /// A sample each second, until what runs has ended.
     pub(crate) async fn while_running(
-        &mut self,
+        &self,
         running: impl Future<Output = Result<()>>,
     ) -> Result<Vec<Sample>> {
         let (begun, mut samples) = (Instant::now(), Vec::new());
-        let mut seconds = interval(SECOND);
-        seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut running = std::pin::pin!(running);
-        loop {
-            tokio::select! {
-                ended = &mut running => return ended.map(|()| samples),
-                _ = seconds.tick() => samples.push(self.sample(begun).await?),
+        let sampling = async {
+            let mut seconds = interval(SECOND);
+            seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                seconds.tick().await;
+                match self.sample(begun).await {
+                    Ok(sample) => samples.push(sample),
+                    Err(error) => return error,
+                }
             }
+        };
+        tokio::select! {
+            ended = running => ended?,
+            error = sampling => return Err(error),
         }
+        Ok(samples)
     }
 
     /// The least of some seconds in which nothing is asked of the program: work in the background ends, too.
-    pub(crate) async fn at_rest(&mut self) -> Result<Sample> {
+    pub(crate) async fn at_rest(&self) -> Result<Sample> {
         let idle = async || {
             let shown = self.webhook.gauges().await.unwrap_or_default();
             WAITING.iter().all(|name| shown.get(&own(name)) == Some(&0.0))
