@@ -52,6 +52,6 @@ fn challenge(place: usize, number: usize) -> Result<Challenge> {
 
 const PLACES: usize = 16;
 /// Of each place.
-const NAMES: usize = 30;
+const NAMES: usize = 60;
 /// Faults meet one request in ten; none may be given up.
 const PATIENCE: Patience = Patience { tries: 100, pause: Duration::from_secs(2) };
