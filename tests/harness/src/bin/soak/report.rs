@@ -133,6 +133,6 @@ fn slope(samples: &[Sample], what: fn(&Sample) -> f64) -> f64 {
 }
 
 /// How much more may be held at rest in the end: pages of the allocator, connections that are kept open.
-const MEMORY: f64 = 4.0 * 1024.0 * 1024.0;
-const DESCRIPTORS: f64 = 8.0;
-const TASKS: f64 = 8.0;
+const MEMORY: f64 = 8.0 * 1024.0 * 1024.0;
+const DESCRIPTORS: f64 = 16.0;
+const TASKS: f64 = 16.0;
