@@ -66,9 +66,7 @@ async fn soak(binary: Binary, length: Duration) -> Result<Report> {
     let rest = chaos.while_running(load.until(Instant::now() + length * 2 / 3));
     let samples = meter.while_running(rest).await?;
     let after = meter.at_rest().await?;
-    let events = chaos.events();
-    drop(chaos);
-    Ok(Report::new(length, [before, after], &samples, &load.tally(), events, &scene))
+    Ok(Report::new(length, [before, after], &samples, &load.tally(), chaos.events(), &scene))
 }
 
 const FILE: &str = "docs/soak.json";
