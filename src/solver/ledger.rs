@@ -2,6 +2,9 @@
 //!
 //! Nothing here must be known for a right answer; it saves calls and waits, removes records whose Secret is gone,
 //! and stands in for the Challenges where they can't be watched. Bounded in number and in time.
+//!
+//! A token may be replaced while a challenge lasts: what is remembered of a record passes to the credential of the same
+//! namespace that finds it in the same zone, and what one credential deletes there is gone for each.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -182,24 +185,41 @@ impl Ledger {
         self.find(key, |entry| entry.confirmed).is_some()
     }
 
-    /// The records of a value that were there at `begun` were deleted, those with these ids. One that was written since then
-    /// stands.
-    pub(crate) fn gone(&self, key: Key<'_>, ids: &[&str], begun: Instant) {
-        self.update(key, |entry| {
-            entry.intended = entry.intended.take().filter(|(since, _)| *since >= begun);
-            let since = entry.stands_since;
-            let stands = |writer: &Writer| match &writer.id {
-                Some(id) => since >= Some(begun) && !ids.contains(&id.as_str()),
-                None => since > Some(begun),
-            };
-            if entry.writer.as_deref().is_some_and(stands) {
-                return;
-            }
-            entry.writer = None;
-            entry.stands_since = None;
-            entry.seen = None;
-            entry.gone = Some(entry.touched);
-        });
+    /// The records of a value that were in the zone at `begun` were deleted, those with these ids. One that was written since
+    /// then stands.
+    pub(crate) fn gone(&self, key: Key<'_>, zone: &Zone, ids: &[&str], begun: Instant) {
+        self.update(key, |entry| entry.is_gone(ids, begun));
+        let now = Instant::now();
+        let mut names = self.lock();
+        let entries = names.get_mut(key.fqdn).into_iter().flatten();
+        for entry in entries.filter(|entry| entry.is_twin(key, zone)) {
+            entry.touched = now;
+            entry.is_gone(ids, begun);
+        }
+    }
+
+    /// A credential found a record in the zone that it did not write: what is remembered of it under another one of the
+    /// namespace passes to this one.
+    pub(crate) fn inherit(&self, key: Key<'_>, zone: &Zone, namespace: &str, credential: &Credential) {
+        let mut names = self.lock();
+        let Some(entries) = names.get_mut(key.fqdn) else {
+            return;
+        };
+        let is_of =
+            |entry: &Entry| entry.writer.as_deref().is_some_and(|writer| writer.namespace == namespace);
+        let Some(index) = entries.iter().position(|entry| entry.is_twin(key, zone) && is_of(entry)) else {
+            return;
+        };
+        let mut entry = entries.swap_remove(index);
+        if let Some(own) = entries.iter().position(|entry| entry.is(key)) {
+            let first = entries.swap_remove(own).first_confirmed;
+            entry.first_confirmed = first.into_iter().chain(entry.first_confirmed).min();
+        }
+        entry.credential = key.credential;
+        if let Some(writer) = &mut entry.writer {
+            writer.credential = credential.clone();
+        }
+        entries.push(entry);
     }
 
     /// A value went by a `CleanUp`, while these Challenges of it were known.
@@ -307,6 +327,30 @@ impl Entry {
 
     fn is(&self, key: Key<'_>) -> bool {
         self.credential == key.credential && self.value == *key.value
+    }
+
+    /// Whether it is of the same value in the zone, and of another credential.
+    fn is_twin(&self, key: Key<'_>, zone: &Zone) -> bool {
+        let is_there = |writer: &Writer| writer.zone.id == zone.id;
+        self.credential != key.credential
+            && self.value == *key.value
+            && self.writer.as_deref().is_some_and(is_there)
+    }
+
+    fn is_gone(&mut self, ids: &[&str], begun: Instant) {
+        self.intended = self.intended.take().filter(|(since, _)| *since >= begun);
+        let since = self.stands_since;
+        let stands = |writer: &Writer| match &writer.id {
+            Some(id) => since >= Some(begun) && !ids.contains(&id.as_str()),
+            None => since > Some(begun),
+        };
+        if self.writer.as_deref().is_some_and(stands) {
+            return;
+        }
+        self.writer = None;
+        self.stands_since = None;
+        self.seen = None;
+        self.gone = Some(self.touched);
     }
 
     /// When it has nothing more to say: once no resolver can hold what is gone, or after a day.

@@ -5,7 +5,8 @@ use super::error::{Cause, Class, Error};
 use super::ledger::{Key, Writer};
 use super::mark::{Mark, OwnerId};
 use super::port::{
-    Challenges, Created, Credentials, Freshness, LiveChallenge, NewRecord, Propagation, Records, Stage, Zone,
+    Challenges, Created, Credentials, Freshness, LiveChallenge, Made, NewRecord, Propagation, Records, Stage,
+    Zone,
 };
 use super::shared::pending_siblings;
 use crate::challenge::{Challenge, ChallengeRequest, TxtValue};
@@ -191,19 +192,37 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
                 self.ledger.refused(key);
             }
         })?;
-        let known = self.ledger.writer(key).filter(|writer| writer.zone == *zone);
-        if let Some(known) = known.filter(|_| made.created == Created::Existing) {
-            if job.has_ended(value) {
-                // It may have been away meanwhile, and another process have written it anew.
-                self.ledger.doubt(key);
-            }
-            self.ledger.stands(key);
-            return Ok(Stands { created: known.created, how: How::Found });
+        if let Some(created) = self.stood_before(job, key, &made, credential, zone) {
+            return Ok(Stands { created, how: How::Found });
         }
         let created = made.created;
         self.ledger.wrote(key, writer(created, made.id));
         tracing::info!(?created, ahead = !is_own, "written");
         let how = if created == Created::New { How::Made } else { How::Found };
         Ok(Stands { created, how })
+    }
+
+    /// How this process came by a record that was there before it was to be made; `None` if it knows nothing of it.
+    fn stood_before(
+        &self,
+        job: &Job,
+        key: Key<'_>,
+        made: &Made,
+        credential: &Credential,
+        zone: &Zone,
+    ) -> Option<Created> {
+        if made.created == Created::New {
+            return None;
+        }
+        if self.ledger.writer(key).is_none() {
+            self.ledger.inherit(key, zone, &job.challenge.namespace, credential);
+        }
+        let known = self.ledger.writer(key).filter(|writer| writer.zone == *zone)?;
+        if job.has_ended(key.value) {
+            // It may have been away meanwhile, and another process have written it anew.
+            self.ledger.doubt(key);
+        }
+        self.ledger.stands(key);
+        Some(known.created)
     }
 }

@@ -59,7 +59,7 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         let deleted = self.parts.records.delete(credential, &writer.zone, record, deadline).await?;
         let is_done = deleted == Deleted::Now;
         if is_done {
-            self.ledger.gone(key, &[id], begun);
+            self.ledger.gone(key, &writer.zone, &[id], begun);
         }
         Ok(is_done)
     }
@@ -104,7 +104,7 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             self.parts.records.delete(credential, zone, Doomed::from((fqdn, record)), deadline)
         });
         join_all(deleted).await.into_iter().collect::<Result<Vec<_>, _>>()?;
-        self.ledger.gone(key, &ids, listed);
+        self.ledger.gone(key, zone, &ids, listed);
         Ok(())
     }
 
@@ -147,7 +147,7 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
                 Ok(_) => {
                     if let Some(value) = TxtValue::parse(&record.value) {
                         let key = Key { fqdn, value: &value, credential: credential.id() };
-                        self.ledger.gone(key, &[&record.id], begun);
+                        self.ledger.gone(key, zone, &[&record.id], begun);
                     }
                     tracing::info!(%fqdn, "removed a record of ours that belongs to no challenge");
                 }

@@ -6,7 +6,7 @@ async fn what_is_gone_is_remembered_as_long_as_it_matters() {
     let (ledger, fqdn, a) = (Ledger::default(), fqdn("a.example.com"), value("a"));
     ledger.wrote(key(&fqdn, &a), writer());
     ledger.confirmed(key(&fqdn, &a));
-    ledger.gone(key(&fqdn, &a), &[], Instant::now());
+    ledger.gone(key(&fqdn, &a), &zone(), &[], Instant::now());
     assert!(ledger.writer(key(&fqdn, &a)).is_none());
     assert_eq!(ledger.all_confirmed(&fqdn).len(), 1);
     tokio::time::advance(KEPT_AFTER_GONE).await;
@@ -23,14 +23,14 @@ async fn what_is_written_while_its_predecessor_is_deleted_stands() {
     let begun = Instant::now();
     tokio::time::advance(Duration::from_millis(60)).await;
     ledger.wrote(key(&fqdn, &a), with("new"));
-    ledger.gone(key(&fqdn, &a), &["old"], begun);
+    ledger.gone(key(&fqdn, &a), &zone(), &["old"], begun);
     assert_eq!(ledger.writer(key(&fqdn, &a)).and_then(|writer| writer.id).as_deref(), Some("new"));
-    ledger.gone(key(&fqdn, &a), &["new"], begun);
+    ledger.gone(key(&fqdn, &a), &zone(), &["new"], begun);
     assert!(ledger.writer(key(&fqdn, &a)).is_none());
 
     // Seed 105949: at the very moment at which the list is asked for that shows nothing of it.
     ledger.wrote(key(&fqdn, &a), with("newest"));
-    ledger.gone(key(&fqdn, &a), &[], Instant::now());
+    ledger.gone(key(&fqdn, &a), &zone(), &[], Instant::now());
     assert!(ledger.writer(key(&fqdn, &a)).is_some());
 }
 
@@ -43,9 +43,9 @@ async fn what_may_have_been_written_ahead_is_remembered_until_that_is_settled() 
     ledger.intends(key(&fqdn, &a), ahead());
     // A delete that began before may have come first.
     tokio::time::advance(Duration::from_secs(1)).await;
-    ledger.gone(key(&fqdn, &a), &[], begun);
+    ledger.gone(key(&fqdn, &a), &zone(), &[], begun);
     assert_eq!(ledger.ahead().len(), 1);
-    ledger.gone(key(&fqdn, &a), &[], Instant::now());
+    ledger.gone(key(&fqdn, &a), &zone(), &[], Instant::now());
     assert!(ledger.ahead().is_empty());
 
     ledger.intends(key(&fqdn, &a), ahead());
@@ -63,7 +63,7 @@ async fn only_a_clean_up_that_follows_at_once_is_a_repetition() {
     let (ledger, fqdn, a) = (Ledger::default(), fqdn("a.example.com"), value("a"));
     let challenges = vec!["uid".to_owned()];
     ledger.wrote(key(&fqdn, &a), writer());
-    ledger.gone(key(&fqdn, &a), &[], Instant::now());
+    ledger.gone(key(&fqdn, &a), &zone(), &[], Instant::now());
     ledger.cleaned(key(&fqdn, &a), challenges.clone());
     assert!(ledger.is_cleaned(key(&fqdn, &a), &challenges));
     tokio::time::advance(REPEATED).await;
@@ -105,6 +105,34 @@ async fn doubt_keeps_the_means_to_remove() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_remembered_passes_to_the_next_credential_of_the_same_namespace_and_zone() {
+    let (ledger, fqdn, a) = (Ledger::default(), fqdn("a.example.com"), value("a"));
+    let next = Credential::Token(Secret::parse(b"next").unwrap());
+    let of_next = Key { credential: next.id(), ..key(&fqdn, &a) };
+    let elsewhere = Zone { id: "1".repeat(32), ..zone() };
+    ledger.wrote(key(&fqdn, &a), writer());
+    ledger.confirmed(key(&fqdn, &a));
+    let confirmed = ledger.all_confirmed(&fqdn);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    ledger.confirmed(of_next);
+
+    ledger.inherit(of_next, &zone(), "others", &next);
+    ledger.inherit(of_next, &elsewhere, "apps", &next);
+    assert!(ledger.writer(of_next).is_none());
+    ledger.inherit(of_next, &zone(), "apps", &next);
+    assert_eq!(ledger.writer(of_next).map(|writer| writer.credential.id()), Some(next.id()));
+    assert!(ledger.writer(key(&fqdn, &a)).is_none());
+    // It may have been asked for since the first of both.
+    assert_eq!(ledger.all_confirmed(&fqdn), confirmed);
+
+    ledger.gone(key(&fqdn, &a), &elsewhere, &[], Instant::now());
+    assert!(ledger.writer(of_next).is_some());
+    tokio::time::advance(Duration::from_secs(1)).await;
+    ledger.gone(key(&fqdn, &a), &zone(), &[], Instant::now());
+    assert!(ledger.writer(of_next).is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_number_of_names_is_bounded() {
     let ledger = Ledger::default();
     for n in 0..=MAX_NAMES {
@@ -139,11 +167,15 @@ fn writer() -> Writer {
     Writer {
         namespace: "apps".into(),
         credential: credential(),
-        zone: Zone { id: "0".repeat(32), name: fqdn("example.com"), name_servers: Vec::new() },
+        zone: zone(),
         created: Created::New,
         id: None,
         ahead: None,
     }
+}
+
+fn zone() -> Zone {
+    Zone { id: "0".repeat(32), name: fqdn("example.com"), name_servers: Vec::new() }
 }
 
 fn fqdn(text: &str) -> Fqdn {

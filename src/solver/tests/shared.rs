@@ -213,6 +213,36 @@ async fn a_sibling_that_cannot_be_written_is_left_to_its_own_present() {
     assert_eq!(world.values(), [A, B]);
 }
 
+/// The soak: a token was replaced while a `Present` waited, and the next one began to wait anew.
+#[tokio::test(start_paused = true)]
+async fn what_was_seen_counts_for_the_token_that_replaces_the_first() {
+    let world = World::new();
+    let solver = world.solver();
+    present(&solver, A).await.unwrap();
+    let start = Instant::now();
+    present(&solver, B).await.unwrap_err();
+    world.with(|state| state.secrets.insert("cloudflare", Ok("another-token")));
+    present(&solver, B).await.unwrap();
+    assert!(start.elapsed() >= DELAY + TTL, "{:?}", start.elapsed());
+    // What is remembered goes with it.
+    clean_up(&solver, B).await.unwrap();
+    assert_eq!((world.values(), world.calls("delete")), (vec![A.to_owned()], 1));
+}
+
+/// The soak: a token was replaced before `CleanUp`, and the name's next `Present` took the value for one that stands.
+#[tokio::test(start_paused = true)]
+async fn what_another_token_removed_is_gone() {
+    let world = World::new();
+    let solver = world.solver();
+    present(&solver, A).await.unwrap();
+    world.with(|state| state.secrets.insert("cloudflare", Ok("another-token")));
+    clean_up(&solver, A).await.unwrap();
+    tokio::time::advance(TTL * 2).await;
+    let start = Instant::now();
+    present(&solver, B).await.unwrap();
+    assert!(start.elapsed() < DELAY + SETTLE * 2, "{:?}", start.elapsed());
+}
+
 fn over(at: Instant) -> Stage {
     Stage::Over { at, presented: Some(Some(at)) }
 }

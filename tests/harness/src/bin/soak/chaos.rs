@@ -101,9 +101,9 @@ impl<'a> Chaos<'a> {
             events.watches_expired += 1;
         }
         if second.is_multiple_of(5) {
-            cluster.fail_next(Resource::Secrets, Failure::Status(500), 2);
+            cluster.fail_next(Resource::Secrets, Failure::Status(500), 1);
             cluster.fail_next(Resource::SubjectAccessReviews, Failure::Cut, 1);
-            events.answers_of_the_cluster_failed += 3;
+            events.answers_of_the_cluster_failed += 2;
         }
         // The timeline is of no use here, and grows.
         if second.is_multiple_of(60) {

@@ -1,5 +1,6 @@
 //! What is said of it, and what must not be.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -16,8 +17,8 @@ pub(crate) struct Report {
     minutes: f64,
     challenges: usize,
     present: Took,
-    /// Requests that failed, and were sent again.
-    failed: u64,
+    /// Requests that failed, and were sent again, by what was said.
+    failed: BTreeMap<String, u64>,
     lost: u64,
     /// Records that nobody needs.
     left: usize,
@@ -52,7 +53,7 @@ impl Report {
             minutes: length.as_secs_f64() / 60.0,
             challenges: tally.clean_up_ms.len(),
             present: Took::of(&tally.present_ms),
-            failed: tally.failed.values().sum(),
+            failed: tally.failed.clone(),
             lost: tally.lost,
             left: (0..ZONES).map(|of| scene.cloudflare.records(&zone(of)).len()).sum(),
             events,
@@ -77,8 +78,13 @@ impl Report {
         let Self { rest: [before, after], slope, most, events, .. } = self;
         println!(
             "\n  {:.0} minutes: {} challenges, p50 of Present {:.0} ms, {} requests failed and were sent again",
-            self.minutes, self.challenges, self.present.p50.0, self.failed
+            self.minutes,
+            self.challenges,
+            self.present.p50.0,
+            self.failed.values().sum::<u64>()
         );
+        let failed: Vec<_> = self.failed.iter().map(|(why, times)| format!("{times} × {why}")).collect();
+        println!("  {}", failed.join(", "));
         println!(
             "  {} tokens and {} serving certificates replaced, {} watches cut, {} expired, {} answers of the cluster failed, {} strangers\n",
             events.tokens_replaced,
@@ -133,6 +139,6 @@ fn slope(samples: &[Sample], what: fn(&Sample) -> f64) -> f64 {
 }
 
 /// How much more may be held at rest in the end: pages of the allocator, connections that are kept open.
-const MEMORY: f64 = 8.0 * 1024.0 * 1024.0;
-const DESCRIPTORS: f64 = 16.0;
-const TASKS: f64 = 16.0;
+const MEMORY: f64 = 4.0 * 1024.0 * 1024.0;
+const DESCRIPTORS: f64 = 8.0;
+const TASKS: f64 = 8.0;
