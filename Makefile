@@ -1,4 +1,4 @@
-# `make help` lists the targets. CI runs `lint`, the parts of `test`, `demo` and `hostile`; a missing tool fails its target.
+# `make help` lists the targets. CI runs `lint`, the parts of `test` and `demo`; a missing tool fails its target.
 
 SHELL := /bin/bash -o pipefail
 CACHE := $(or $(CMWC_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cert-manager-webhook-cloudflare)
@@ -36,7 +36,7 @@ advisories: $(CARGO_DENY) ## Known vulnerabilities; fetches a database, so not p
 $(CARGO_DENY):
 	cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION) --root $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)
 
-test: unit simulate fuzz conformance hostile soak ## Everything: Rust tests, simulation, fuzz targets, the real stack, attacks at full size, minutes of certificates
+test: unit simulate fuzz conformance hostile soak image ## Everything: Rust tests, simulation, fuzz targets, the real stack, attacks at full size, minutes of certificates, the image
 
 unit: ## Rust tests of the program and of the emulator
 	cargo test --locked --workspace --exclude fuzz

@@ -2,13 +2,11 @@ package installed
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"cloudflare-webhook.test/conformance/internal/cluster"
+	"cloudflare-webhook.test/conformance/internal/document"
 	"cloudflare-webhook.test/conformance/internal/emulator"
 	"cloudflare-webhook.test/conformance/internal/release"
 )
@@ -110,14 +109,14 @@ func TestEveryCommandIsFollowed(t *testing.T) {
 	}
 }
 
-var shell, manifest = regexp.MustCompile("(?ms)^ *```sh\n(.*?)^ *```$"), regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
-
 // commands are those of a page's fenced blocks, in their order.
 func commands(t *testing.T, page string) []string {
 	t.Helper()
+	blocks, err := document.Blocks(page, "sh")
+	must(t, err)
 	var all []string
-	for _, block := range shell.FindAllStringSubmatch(text(t, page), -1) {
-		joined := strings.ReplaceAll(block[1], "\\\n", " ")
+	for _, block := range blocks {
+		joined := strings.ReplaceAll(block, "\\\n", " ")
 		for _, line := range strings.Split(joined, "\n") {
 			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
 				all = append(all, line)
@@ -125,13 +124,6 @@ func commands(t *testing.T, page string) []string {
 		}
 	}
 	return all
-}
-
-func text(t *testing.T, page string) string {
-	t.Helper()
-	content, err := os.ReadFile(filepath.Join(release.Root(), page))
-	must(t, err)
-	return string(content)
 }
 
 // beginningOf says which of those that can't run here a command is.
@@ -239,11 +231,12 @@ func (n *follower) try(command, input string) error {
 // world: resolvers hold an earlier answer for a while, of which a new installation can't know.
 func (n *follower) manifests(page string) string {
 	n.Helper()
-	replacer := strings.NewReplacer("example.com", strings.ToLower(n.Name())+"."+zone, "server: https://acme-v02.api.letsencrypt.org/directory",
-		"server: "+running.acme.Directory+"\n    caBundle: "+base64.StdEncoding.EncodeToString(running.acme.Authority.PEM))
-	for _, block := range manifest.FindAllStringSubmatch(text(n.T, page), -1) {
-		if strings.Contains(block[1], "kind: ClusterIssuer") && strings.Contains(block[1], "kind: Certificate\n") {
-			return replacer.Replace(block[1])
+	replacer := strings.NewReplacer(document.Here(strings.ToLower(n.Name())+"."+zone, running.acme)...)
+	blocks, err := document.Blocks(page, "yaml")
+	must(n.T, err)
+	for _, block := range blocks {
+		if strings.Contains(block, "kind: ClusterIssuer") && strings.Contains(block, "kind: Certificate\n") {
+			return replacer.Replace(block)
 		}
 	}
 	n.Fatalf("%s has no ClusterIssuer with a Certificate", page)

@@ -10,11 +10,12 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"cloudflare-webhook.test/conformance/internal/cluster"
+	"cloudflare-webhook.test/conformance/internal/release"
 )
 
 // TestRenderingsAreTaken gives every reviewed rendering to the API server, which judges each field and keeps nothing.
 func TestRenderingsAreTaken(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(os.Getenv("CMWC_REQUESTS"), "..", "chart", "*.golden.yaml"))
+	files, err := filepath.Glob(filepath.Join(release.Root(), "testdata", "chart", "*.golden.yaml"))
 	must(t, err)
 	if len(files) == 0 {
 		t.Fatal("there are no renderings")

@@ -83,9 +83,9 @@ func refused(t *testing.T, namespace, name string) {
 }
 
 // certificate is one of the ClusterIssuer that every page has.
-func certificate(t *testing.T, namespace, name string, names ...string) document {
+func certificate(t *testing.T, namespace, name string, names ...string) manifest {
 	t.Helper()
-	d := document{Kind: "Certificate", text: `
+	d := manifest{Kind: "Certificate", text: `
 apiVersion: cert-manager.io/v1
 kind: Certificate
 metadata: { name: ` + name + `, namespace: ` + namespace + ` }

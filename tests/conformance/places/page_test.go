@@ -3,12 +3,10 @@ package places
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,28 +17,24 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"cloudflare-webhook.test/conformance/internal/cluster"
+	"cloudflare-webhook.test/conformance/internal/document"
 	"cloudflare-webhook.test/conformance/internal/poll"
 )
 
 // page is one of docs/places.
 type page struct {
 	// documents are its manifests, of types that this cluster has.
-	documents []document
+	documents []manifest
 	// values are those that it has for the chart.
 	values string
 }
 
-type document struct {
+type manifest struct {
 	APIVersion string
 	Kind       string
 	Metadata   struct{ Name, Namespace string }
 	text       string
 }
-
-var block = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
-
-// server is what the pages' issuers have for the ACME server.
-const server = "server: https://acme-v02.api.letsencrypt.org/directory"
 
 // read takes a page apart, with a zone of this world in place of example.com and other replacements, in pairs.
 func read(t *testing.T, name, zone string, replacements ...string) page {
@@ -50,11 +44,7 @@ func read(t *testing.T, name, zone string, replacements ...string) page {
 
 func readFor(t *testing.T, acme *cluster.ACME, name, zone string, replacements ...string) page {
 	t.Helper()
-	bundle := base64.StdEncoding.EncodeToString(acme.Authority.PEM)
-	replacer := strings.NewReplacer(append([]string{
-		"example.com", zone,
-		server, "server: " + acme.Directory + "\n    caBundle: " + bundle,
-	}, replacements...)...)
+	replacer := strings.NewReplacer(append(document.Here(zone, acme), replacements...)...)
 	var p page
 	for _, text := range manifests(t, name) {
 		text = replacer.Replace(text)
@@ -62,7 +52,7 @@ func readFor(t *testing.T, acme *cluster.ACME, name, zone string, replacements .
 			p.values = text
 			continue
 		}
-		d := document{text: text}
+		d := manifest{text: text}
 		must(t, yaml.Unmarshal([]byte(text), &d))
 		if d.isKnown() {
 			p.documents = append(p.documents, d)
@@ -74,24 +64,24 @@ func readFor(t *testing.T, acme *cluster.ACME, name, zone string, replacements .
 // manifests are the YAML documents of a page.
 func manifests(t *testing.T, name string) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(os.Getenv("CMWC_REQUESTS"), "..", "..", "docs", "places", name+".md"))
+	blocks, err := document.Blocks(filepath.Join("docs", "places", name+".md"), "yaml")
 	must(t, err)
 	var all []string
-	for _, found := range block.FindAllSubmatch(text, -1) {
-		all = append(all, strings.Split(string(found[1]), "\n---\n")...)
+	for _, block := range blocks {
+		all = append(all, strings.Split(block, "\n---\n")...)
 	}
 	return all
 }
 
 // isKnown says whether the cluster has such a type: not Traefik's, nor Argo CD's, nor values of another chart.
-func (d document) isKnown() bool {
+func (d manifest) isKnown() bool {
 	group, _, grouped := strings.Cut(d.APIVersion, "/")
 	return d.Kind != "" && (!grouped || strings.HasSuffix(group, "cert-manager.io") || strings.HasSuffix(group, "k8s.io") || group == "bitnami.com")
 }
 
 // of are the manifests of some kinds, in the page's order.
-func (p page) of(kinds ...string) []document {
-	var some []document
+func (p page) of(kinds ...string) []manifest {
+	var some []manifest
 	for _, d := range p.documents {
 		if slices.Contains(kinds, d.Kind) {
 			some = append(some, d)
@@ -110,7 +100,7 @@ func (p page) visit(t *testing.T) {
 }
 
 // apply gives documents to kubectl, each namespace made before; they are gone when the test ends, the last one first.
-func apply(t *testing.T, documents ...document) {
+func apply(t *testing.T, documents ...manifest) {
 	t.Helper()
 	for _, d := range documents {
 		if d.Metadata.Namespace != "" {
