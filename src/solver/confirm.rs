@@ -192,3 +192,6 @@ fn lifetime(ttl: u32) -> Duration {
 
 /// Orphans can wait for the next request; a Present that is live can't.
 const ORPHAN_BUDGET: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests;

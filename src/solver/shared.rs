@@ -198,3 +198,6 @@ const DELETE_SPREADS: Duration = Duration::from_secs(30);
 /// One certificate has two challenges of a name; re-issues at the same moment add some. The sum of a name's values
 /// must stay under 8,192 characters.
 const MAX_SIBLINGS: usize = 16;
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The solver against hand-written fakes, on paused time.
 
+mod ahead;
 mod clean_up;
 mod fakes;
 mod present;

@@ -102,6 +102,8 @@ async fn doubt_keeps_the_means_to_remove() {
     ledger.wrote(key(&fqdn, &a), writer());
     tokio::time::advance(RECENT).await;
     assert!(ledger.recent_writer(key(&fqdn, &a)).is_none());
+    ledger.stands(key(&fqdn, &a));
+    assert!(ledger.recent_writer(key(&fqdn, &a)).is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,12 +136,13 @@ async fn what_is_remembered_passes_to_the_next_credential_of_the_same_namespace_
 
 #[tokio::test(start_paused = true)]
 async fn the_number_of_names_is_bounded() {
-    let ledger = Ledger::default();
+    let count = Gauge::default();
+    let ledger = Ledger::counted_by(count.clone());
     for n in 0..=MAX_NAMES {
         ledger.wrote(key(&fqdn(&format!("n{n}.example.com")), &value("a")), writer());
         tokio::time::advance(Duration::from_millis(1)).await;
     }
-    assert_eq!(ledger.lock().len(), MAX_NAMES);
+    assert_eq!((ledger.lock().len(), count.get()), (MAX_NAMES, MAX_NAMES.try_into().unwrap()));
     assert!(ledger.writer(key(&fqdn("n0.example.com"), &value("a"))).is_none());
 }
 

@@ -77,6 +77,7 @@ async fn what_waiting_mends_is_a_failure() {
             world.put(A, "");
             world.with(|state| state.failures.push((call, cause.clone())));
             assert_eq!(*clean_up(&world.solver(), A).await.unwrap_err().cause(), cause);
+            assert_eq!(world.calls("load now"), 0, "another token would fare no better");
             clean_up(&world.solver(), A).await.unwrap();
             assert!(world.values().is_empty());
         }
@@ -106,6 +107,22 @@ async fn a_secret_that_is_gone_does_not_stand_in_the_way() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_last_means_is_tried_until_it_succeeds_or_never_will() {
+    let missing = Cause::SecretMissing { namespace: "cert-manager".into(), name: "cloudflare".into() };
+    let world = World::new();
+    let solver = world.solver();
+    present(&solver, A).await.unwrap();
+    world.with(|state| state.secrets.insert("cloudflare", Err(missing)));
+    world.with(|state| state.failures.push(("delete", Cause::Unavailable)));
+    assert_eq!(*clean_up(&solver, A).await.unwrap_err().cause(), Cause::Unavailable);
+    assert_eq!(solver.parts.metrics.records_left.get(), 0);
+    world.with(|state| state.refused_tokens.push("good-token"));
+    clean_up(&solver, A).await.unwrap();
+    assert_eq!((world.values().len(), solver.parts.metrics.records_left.get()), (1, 1));
+    assert_eq!(solver.parts.metrics.in_flight.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_configuration_nobody_can_read_does_not_stand_in_the_way() {
     let spoilt: [fn(&mut ChallengeRequest); 4] = [
         |r| r.config = None,
@@ -129,6 +146,18 @@ async fn fields_from_the_future_are_read_past() {
     request.config.as_mut().unwrap()["shade"] = json!("grey");
     solver.answer(request, Deadline::within(Duration::from_secs(45))).await.unwrap();
     assert!(world.values().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_token_is_read_again_at_once() {
+    let world = World::new();
+    world.put(A, "");
+    world.with(|state| {
+        state.refused_tokens.push("good-token");
+        state.secrets.insert("cloudflare, now", Ok("rotated"));
+    });
+    clean_up(&world.solver(), A).await.unwrap();
+    assert_eq!((world.calls("load now"), world.values().len()), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]

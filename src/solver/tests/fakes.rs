@@ -33,6 +33,8 @@ pub(super) struct State {
     pub(super) calls: Vec<&'static str>,
     /// What the next call of this name answers instead.
     pub(super) failures: Vec<(&'static str, Cause)>,
+    /// The value whose next record is refused so.
+    pub(super) refused_value: Option<(&'static str, Cause)>,
     pub(super) secrets: HashMap<&'static str, Result<&'static str, Cause>>,
     pub(super) refused_tokens: Vec<&'static str>,
     pub(super) challenges: Option<Vec<LiveChallenge>>,
@@ -64,6 +66,7 @@ impl World {
             records: Vec::new(),
             calls: Vec::new(),
             failures: Vec::new(),
+            refused_value: None,
             secrets: HashMap::from([("cloudflare", Ok("good-token"))]),
             refused_tokens: Vec::new(),
             challenges: None,
@@ -198,6 +201,9 @@ impl Records for World {
         self.call("create", Some(credential))?;
         self.with(|state| {
             let value = record.value.as_str();
+            if let Some((_, cause)) = state.refused_value.take_if(|(refused, _)| *refused == value) {
+                return Err(cause.into());
+            }
             if state.standing().any(|other| other.fqdn == *fqdn && other.value == value) {
                 return Ok(Made { created: Created::Existing, id: None });
             }
@@ -280,7 +286,10 @@ impl Challenges for World {
     }
 
     async fn read(&self, values: &[TxtValue], _: Deadline) -> Option<Vec<LiveChallenge>> {
-        let all = self.with(|state| state.now.clone().or(state.challenges.clone()))?;
+        let all = self.with(|state| {
+            state.calls.push("read");
+            state.now.clone().or(state.challenges.clone())
+        })?;
         let is_live = |challenge: &LiveChallenge| !matches!(challenge.stage, Stage::Over { .. });
         Some(all.into_iter().filter(is_live).filter(|challenge| values.contains(&challenge.value)).collect())
     }

@@ -33,7 +33,7 @@ async fn out_of_time_is_a_failure_that_the_next_present_resumes() {
     assert!(matches!(early.cause(), Cause::NotLive(_)), "{early}");
     assert_eq!(world.values(), [A]);
     present(&solver, A).await.unwrap();
-    assert_eq!(world.values(), [A]);
+    assert_eq!((world.values(), world.calls("create")), (vec![A.to_owned()], 2), "Cloudflare is asked again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,6 +110,7 @@ async fn the_public_text_of_a_cause_is_always_the_same() {
     let first = present(&world.solver(), A).await.unwrap_err().to_string();
     world.with(|state| state.failures.push(("create", Cause::Unavailable)));
     assert_eq!(present(&world.solver(), A).await.unwrap_err().to_string(), first);
+    assert_eq!(world.calls("load now"), 0, "another token would fare no better");
     assert!(first.starts_with("CFW-310: ") && first.ends_with("(docs/errors.md#cfw-310)"), "{first}");
 }
 

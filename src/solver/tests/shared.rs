@@ -25,7 +25,7 @@ async fn the_first_present_writes_its_pending_sibling_too() {
     clean_up(&solver, A).await.unwrap();
     let start = Instant::now();
     present(&solver, B).await.unwrap();
-    assert_eq!((start.elapsed(), world.calls("create")), (Duration::ZERO, 2));
+    assert_eq!((start.elapsed(), world.calls("create"), world.calls("list")), (Duration::ZERO, 2, 0));
     clean_up(&solver, B).await.unwrap();
     assert!(world.values().is_empty());
 }
@@ -65,6 +65,20 @@ async fn the_wait_outlives_the_earlier_record() {
     let start = Instant::now();
     solver.answer(request("Present", B), long()).await.unwrap();
     assert!(start.elapsed() >= DELAY + TTL, "{:?}", start.elapsed());
+    assert_eq!(world.calls("list"), 0, "nothing there is unknown");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_seen_again_after_a_wait_was_held_back() {
+    let world = World::new();
+    let solver = world.solver();
+    present(&solver, A).await.unwrap();
+    let goes = async {
+        tokio::time::sleep(TTL / 2).await;
+        world.with(|state| state.records[1].deleted = Some(Instant::now()));
+    };
+    let (held, ()) = tokio::join!(solver.answer(request("Present", B), long()), goes);
+    assert!(matches!(held.unwrap_err().cause(), Cause::HeldBack(_)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,20 +211,6 @@ async fn a_sibling_that_is_not_ours_is_not_written() {
     world.set_challenges(&[(B, Stage::Pending)]);
     present(&world.solver(), A).await.unwrap();
     assert_eq!(world.values(), [A]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_sibling_that_cannot_be_written_is_left_to_its_own_present() {
-    let world = World::new();
-    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Pending)]);
-    let solver = world.solver();
-    // The own value is written first.
-    world.with(|state| state.calls.clear());
-    world.with(|state| state.failures.push(("create", Cause::Unavailable)));
-    let first = present(&solver, A).await;
-    assert!(matches!(first.unwrap_err().cause(), Cause::Unavailable));
-    present(&solver, A).await.unwrap();
-    assert_eq!(world.values(), [A, B]);
 }
 
 /// The soak: a token was replaced while a `Present` waited, and the next one began to wait anew.

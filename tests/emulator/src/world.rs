@@ -11,6 +11,12 @@ use crate::faults::Fault;
 use crate::propagation::Delay;
 use crate::settings::{RateLimit, ResolverPick, Settings, Switches};
 
+mod credential;
+mod zone;
+
+pub use credential::{KeyConfig, Permission, TokenConfig, TokenStatus};
+pub use zone::{Plan, ZoneConfig, ZoneKind, ZoneStatus};
+
 /// What exists at the start. Read from JSON, or built by the methods of this type.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -103,168 +109,6 @@ pub struct NameServerConfig {
     pub name: String,
     /// Loopback addresses, shared with no other name server.
     pub addresses: Vec<IpAddr>,
-}
-
-/// A zone.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct ZoneConfig {
-    /// Apex, as A-labels.
-    pub name: String,
-    /// 32 hex characters; [`crate::derived_id`] of `zone:<name>` when absent.
-    #[serde(default)]
-    pub id: Option<String>,
-    /// State of the zone.
-    #[serde(default)]
-    pub status: ZoneStatus,
-    /// Setup of the zone.
-    #[serde(default, rename = "type")]
-    pub kind: ZoneKind,
-    /// Plan, which decides quotas and limits.
-    #[serde(default)]
-    pub plan: Plan,
-    /// Name of the account that holds it, or its 32 hex characters.
-    #[serde(default = "default_account")]
-    pub account: String,
-    /// Name servers that Cloudflare assigned and that serve it; default: the first two of the world.
-    #[serde(default)]
-    pub name_servers: Option<Vec<String>>,
-    /// Custom name servers that serve it too.
-    #[serde(default)]
-    pub vanity_name_servers: Vec<String>,
-    /// NS names at the parent; default: the vanity servers if any, else `name_servers`.
-    #[serde(default)]
-    pub delegated_to: Option<Vec<String>>,
-    /// Records allowed; default: by the plan (free 200, pro and business 3500, enterprise none).
-    #[serde(default)]
-    pub record_quota: Option<usize>,
-    /// Negative answers are cached for this long (seconds).
-    #[serde(default = "default_soa_minimum")]
-    pub soa_minimum: u32,
-}
-
-/// State of a zone. [D: dns/zone-setups/reference/domain-status]
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ZoneStatus {
-    /// Answers DNS and API.
-    #[default]
-    Active,
-    /// Not delegated yet; its assigned name servers answer all the same.
-    Pending,
-    /// No DNS answers.
-    Initializing,
-    /// The delegation went elsewhere.
-    Moved,
-    /// Gone from the API, still answering DNS for a while.
-    Deleted,
-    /// Gone.
-    Purged,
-}
-
-/// Setup of a zone.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ZoneKind {
-    /// Cloudflare is the authority.
-    #[default]
-    Full,
-    /// CNAME setup: the authority is elsewhere, nothing is served.
-    Partial,
-    /// Secondary; served, its transfers are not emulated.
-    Secondary,
-    /// Internal DNS; hidden from lists unless asked for, not served.
-    Internal,
-}
-
-/// Plan of a zone, which decides its limits.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Plan {
-    /// 200 records, 100 characters of comment, 200 operations a batch.
-    #[default]
-    Free,
-    /// 3500 records.
-    Pro,
-    /// 3500 records.
-    Business,
-    /// No quota of its own; TTLs from 30 s.
-    Enterprise,
-}
-
-/// An API token.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct TokenConfig {
-    /// What follows `Bearer`. One that starts with `cfat_` belongs to the account, not to a user.
-    pub value: String,
-    /// Account whose zones it may see; `*` for a user who is a member of all.
-    #[serde(default = "default_account")]
-    pub account: String,
-    /// Whose rate limit it shares; default: one user for the account.
-    #[serde(default)]
-    pub user: Option<String>,
-    /// Zone names, or `*` for all of the account.
-    #[serde(default = "all_zones")]
-    pub zones: Vec<String>,
-    /// What it may do there.
-    #[serde(default = "all_permissions")]
-    pub permissions: Vec<Permission>,
-    /// State of the token.
-    #[serde(default)]
-    pub status: TokenStatus,
-    /// Client addresses it works from; empty for all.
-    #[serde(default)]
-    pub allowed_ips: Vec<IpAddr>,
-    /// For this long after it was added, calls fail as not authenticated.
-    #[serde(default)]
-    pub settles_ms: u64,
-    /// The batch endpoint refuses it, whatever its permissions (`#dns_records:batch` is a right of its own). [I]
-    #[serde(default)]
-    pub no_batch: bool,
-}
-
-/// Permission of a token.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub enum Permission {
-    /// Zone: Read.
-    #[serde(rename = "zone:read")]
-    ZoneRead,
-    /// DNS: Read.
-    #[serde(rename = "dns:read")]
-    DnsRead,
-    /// DNS: Edit (Write), which includes reading.
-    #[serde(rename = "dns:edit")]
-    DnsEdit,
-}
-
-/// State of a token.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TokenStatus {
-    /// Works.
-    #[default]
-    Active,
-    /// Past its end.
-    Expired,
-    /// Switched off.
-    Disabled,
-}
-
-/// A global API key.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeyConfig {
-    /// `X-Auth-Email`.
-    pub email: String,
-    /// `X-Auth-Key`.
-    pub key: String,
-    /// Account whose zones it may see and change; `*` for a user who is a member of all.
-    #[serde(default = "default_account")]
-    pub account: String,
-    /// Whose rate limit it shares; default: one user for the account.
-    #[serde(default)]
-    pub user: Option<String>,
 }
 
 /// A record.
@@ -390,42 +234,6 @@ impl World {
     }
 }
 
-impl ZoneConfig {
-    /// An active, full zone on the free plan of the default account.
-    pub fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            id: None,
-            status: ZoneStatus::default(),
-            kind: ZoneKind::default(),
-            plan: Plan::default(),
-            account: default_account(),
-            name_servers: None,
-            vanity_name_servers: Vec::new(),
-            delegated_to: None,
-            record_quota: None,
-            soa_minimum: default_soa_minimum(),
-        }
-    }
-}
-
-impl TokenConfig {
-    /// An active token with all permissions on all zones of the default account.
-    pub fn new(value: &str) -> Self {
-        Self {
-            value: value.to_owned(),
-            account: default_account(),
-            user: None,
-            zones: all_zones(),
-            permissions: all_permissions(),
-            status: TokenStatus::default(),
-            allowed_ips: Vec::new(),
-            settles_ms: 0,
-            no_batch: false,
-        }
-    }
-}
-
 impl Default for World {
     fn default() -> Self {
         let loopback = |last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, last));
@@ -491,19 +299,6 @@ fn any_port() -> SocketAddr {
 
 fn default_account() -> String {
     "a1".to_owned()
-}
-
-fn all_zones() -> Vec<String> {
-    vec!["*".to_owned()]
-}
-
-fn all_permissions() -> Vec<Permission> {
-    vec![Permission::ZoneRead, Permission::DnsRead, Permission::DnsEdit]
-}
-
-/// Default of the SOA's minimum. [D: dns-record-types, SOA]
-fn default_soa_minimum() -> u32 {
-    1800
 }
 
 fn automatic_ttl() -> u32 {
