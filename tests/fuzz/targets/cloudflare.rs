@@ -61,7 +61,7 @@ fn answer(bytes: &[u8]) -> Answer {
 /// Ends within its deadline, and says no more than it may.
 async fn held<T: Debug>(call: impl Future<Output = Result<T, Error>>) -> Option<T> {
     let ended =
-        timeout(BUDGET + Duration::from_secs(1), call).await.expect("a call goes on after its deadline");
+        timeout(PATIENCE + Duration::from_secs(1), call).await.expect("a call goes on after its deadline");
     ended
         .inspect_err(|error| {
             let text = error.to_string();
@@ -71,40 +71,63 @@ async fn held<T: Debug>(call: impl Future<Output = Result<T, Error>>) -> Option<
         .ok()
 }
 
+/// What is asked: by the byte in front one call that is not repeated, which is a hundred times as quick, or with an `a` each upon
+/// the other, with patience.
+fn asked(data: &[u8]) -> (Option<u8>, &[u8]) {
+    let (first, answers) = data.split_first().unwrap_or((&0, &[]));
+    let only = (*first != b'a').then(|| CALLS[usize::from(*first) % CALLS.len()]);
+    (only, answers)
+}
+
 fuzz_target!(|data: &[u8]| {
-    let mut answers: Vec<_> = data.split(|byte| *byte == 0).map(answer).collect();
+    let (only, answers) = asked(data);
+    let mut answers: Vec<_> = answers.split(|byte| *byte == 0).map(answer).collect();
     answers.reverse();
+    let is_asked = |call| only.is_none_or(|only| only == call);
+    let deadline = || Deadline::within(if only.is_some() { HURRY } else { PATIENCE });
     RUNTIME.block_on(async {
         let credential = Credential::Token(Secret::parse(TOKEN.as_bytes()).unwrap());
         let work = TaskTracker::new();
         let cloudflare =
             Cloudflare::over(Arc::new(Answers(Mutex::new(answers))), Arc::clone(&METRICS), work.clone());
         let fqdn = Fqdn::parse("_acme-challenge.www.example.com").unwrap();
-        let deadline = || Deadline::within(BUDGET);
-        let found = held(cloudflare.zone(&credential, &fqdn, None, deadline())).await;
-        if let Some(zone) = &found {
-            assert!(zone.id.len() == 32 && fqdn.as_str().ends_with(zone.name.as_str()), "{zone:?}");
-        }
-        let zone = found.unwrap_or_else(|| Zone {
+        let mut zone = Zone {
             id: "9a7806061c88ada191ed06f989cc3dac".to_owned(),
             name: Fqdn::parse("example.com").unwrap(),
             name_servers: Vec::new(),
-        });
-        let value = TxtValue::parse(VALUE).unwrap();
-        let record = NewRecord { value, ttl: 60, comment: "a comment".to_owned() };
-        held(cloudflare.create(&credential, &zone, &fqdn, record, deadline())).await;
-        let listed = held(cloudflare.list(&credential, &zone, &fqdn, deadline())).await.unwrap_or_default();
-        for record in &listed {
-            assert_eq!(record.id.len(), 32, "an id that is none is in no URL: {record:?}");
+        };
+        if is_asked(b'z')
+            && let Some(found) = held(cloudflare.zone(&credential, &fqdn, None, deadline())).await
+        {
+            assert!(found.id.len() == 32 && fqdn.as_str().ends_with(found.name.as_str()), "{found:?}");
+            zone = found;
         }
-        let id = listed.first().map_or("023e105f4ecef8ad9ca31a8372d0c353", |record| &record.id);
-        held(cloudflare.delete(&credential, &zone, Doomed { fqdn: &fqdn, value: VALUE, id }, deadline()))
-            .await;
+        if is_asked(b'c') {
+            let value = TxtValue::parse(VALUE).unwrap();
+            let record = NewRecord { value, ttl: 60, comment: "a comment".to_owned() };
+            held(cloudflare.create(&credential, &zone, &fqdn, record, deadline())).await;
+        }
+        let mut id = "023e105f4ecef8ad9ca31a8372d0c353".to_owned();
+        if is_asked(b'l') {
+            let listed = held(cloudflare.list(&credential, &zone, &fqdn, deadline())).await;
+            for record in listed.into_iter().flatten() {
+                assert_eq!(record.id.len(), 32, "an id that is none is in no URL: {record:?}");
+                id = record.id;
+            }
+        }
+        if is_asked(b'd') {
+            let doomed = Doomed { fqdn: &fqdn, value: VALUE, id: &id };
+            held(cloudflare.delete(&credential, &zone, doomed, deadline())).await;
+        }
         work.close();
     });
 });
 
+/// Zone, create, list, delete.
+const CALLS: [u8; 4] = [b'z', b'c', b'l', b'd'];
 const TOKEN: &str = "token-of-the-fuzzer-0123456789abcdefghij";
 const VALUE: &str = "LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ";
 /// Long enough for every repetition.
-const BUDGET: Duration = Duration::from_secs(6);
+const PATIENCE: Duration = Duration::from_secs(6);
+/// Too short for one.
+const HURRY: Duration = Duration::from_millis(100);
