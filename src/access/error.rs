@@ -59,3 +59,17 @@ impl fmt::Display for Unauthenticated {
 }
 
 impl Error for Unauthenticated {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_credential_s_error_is_told() {
+        let refused = Unauthenticated(vec![CredentialError::Name, CredentialError::Token]);
+        assert_eq!(
+            refused.to_string(),
+            "the client certificate's common name is not one of the front proxy; the bearer token is invalid"
+        );
+    }
+}

@@ -56,14 +56,16 @@ impl From<ExchangeError> for Result<Answer, ExchangeError> {
 #[derive(Default)]
 pub(super) struct Script {
     steps: Mutex<VecDeque<Step>>,
+    /// Calls of which the script knows nothing: a task may make one that nobody waits for.
+    unexpected: Mutex<Vec<String>>,
     bodies: Mutex<Vec<Value>>,
 }
 
 impl Script {
     /// An adapter over this script, and the script.
     pub(super) fn start(steps: impl IntoIterator<Item = Step>) -> (Cloudflare<Arc<Self>>, Arc<Self>) {
-        let script =
-            Arc::new(Self { steps: Mutex::new(steps.into_iter().collect()), bodies: Mutex::default() });
+        let script = Arc::new(Self::default());
+        script.add_all(steps);
         (Cloudflare::over(Arc::clone(&script), Metrics::new().0, TaskTracker::new()), script)
     }
 
@@ -84,9 +86,11 @@ impl Script {
 impl Exchange for Script {
     async fn send(&self, credential: &Credential, call: &Call) -> Result<Answer, ExchangeError> {
         let sent = format!("{} {}", call.method, call.path);
-        let step = self.steps.lock().unwrap().pop_front();
-        let step = step.unwrap_or_else(|| panic!("unexpected call: {sent}"));
-        assert_eq!(sent, step.call, "another call was expected");
+        let step = self.steps.lock().unwrap().pop_front_if(|step| step.call == sent);
+        let Some(step) = step else {
+            self.unexpected.lock().unwrap().push(sent.clone());
+            panic!("unexpected call: {sent}");
+        };
         if let Some(expected) = step.credential {
             assert_eq!(credential.id(), expected.id(), "another credential was expected");
         }
@@ -102,7 +106,11 @@ impl Drop for Script {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             let left: Vec<_> = self.steps.get_mut().unwrap().iter().map(|s| s.call.clone()).collect();
-            assert!(left.is_empty(), "never called: {left:?}");
+            let unexpected = self.unexpected.get_mut().unwrap();
+            assert!(
+                left.is_empty() && unexpected.is_empty(),
+                "never called: {left:?}; unexpected: {unexpected:?}"
+            );
         }
     }
 }

@@ -124,6 +124,49 @@ async fn a_list_shows_what_was_to_be_made_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_list_waits_for_nothing_else() {
+    let (cloudflare, _script) = Script::start([
+        post("x").after(CALL),
+        list("b", &["b"]),
+        list("d", &["d"]),
+        batch(&["a"]).after(CALL),
+        list("a", &["a"]),
+    ]);
+    let begun = Instant::now();
+    let lists = async {
+        sleep(CALL / 2).await;
+        let waiting = async { tokio::join!(create(&cloudflare, "a"), delete(&cloudflare, "d")) };
+        let listed_at = async |name: &str| {
+            assert_eq!(listed(&cloudflare, name).await, [id_of(name)]);
+            begun.elapsed()
+        };
+        let (_, b, d, a) = tokio::join!(waiting, listed_at("b"), listed_at("d"), listed_at("a"));
+        assert_eq!((b, d, a), (CALL / 2, CALL / 2, CALL * 2));
+    };
+    tokio::join!(create(&cloudflare, "x"), lists).0.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_deadline_it_counts_whether_a_change_was_on_its_way() {
+    let (cloudflare, _script) = Script::start([post("x").after(CALL)]);
+    let hasty = |name: &'static str| {
+        let (cloudflare, fqdn) = (&cloudflare, fqdn(&format!("{name}.example.com")));
+        async move {
+            let deadline = Deadline::within(CALL / 2);
+            cloudflare.create(&token("t"), &example(), &fqdn, new(name), deadline).await.unwrap_err()
+        }
+    };
+    let waiting = async {
+        sleep(CALL / 4).await;
+        hasty("a").await
+    };
+    let (flying, waiting) = tokio::join!(hasty("x"), waiting);
+    assert_eq!((flying.cause(), waiting.cause()), (&Cause::OutOfTime, &Cause::RateLimited));
+    quiet(&cloudflare).await;
+    assert_eq!(cloudflare.api.metrics.cloudflare.writes_waiting.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn lists_of_many_names_are_one_list_of_the_zone() {
     let all = list_all(1, 1, &["b", "c", "d", "other"]);
     let (cloudflare, _script) = Script::start([list("a", &["a"]).after(CALL), all]);

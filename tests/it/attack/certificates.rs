@@ -194,6 +194,22 @@ async fn one_authority_for_both_doors_is_not_one_door() {
     assert_eq!(other.who(&chain, &stated).await, "401", "of another authority of that name");
 }
 
+/// What an authority says of itself counts, though nobody signed it.
+#[tokio::test]
+async fn an_authority_with_an_unknown_matter_of_importance_signs_for_nobody() {
+    for (critical, expected) in [(false, PROXY), (true, "401")] {
+        let mut extension = CustomExtension::from_oid_content(&[1, 2, 3, 4], Vec::new());
+        extension.set_criticality(critical);
+        let mut params = sub("ca");
+        params.custom_extensions = vec![extension];
+        let key = KeyPair::generate().unwrap();
+        let clients = Authority(CertifiedIssuer::self_signed(params, key).unwrap());
+        let chain = clients.leaf(&Kind::default()).chain;
+        let doors = Doors::of(Authority::new("front-proxy-ca"), clients);
+        assert_eq!(doors.who(&chain, &headers(&[])).await, expected, "{critical}");
+    }
+}
+
 fn sub(name: &str) -> CertificateParams {
     let mut params = params(name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
