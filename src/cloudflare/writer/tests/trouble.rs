@@ -60,6 +60,61 @@ async fn a_lost_reply_is_settled_before_anything_is_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_record_that_is_to_go_is_not_taken_for_the_one_to_come() {
+    // Nothing of the batch was carried out: what stands is the old record.
+    let again = step(ok(&json!({"posts": records(&["a"])})));
+    let (cloudflare, script) = Script::start([first(), step(lost()), list("a", &["a"]), again]);
+    let both = async {
+        sleep(CALL / 2).await;
+        tokio::join!(delete(&cloudflare, "a"), create(&cloudflare, "a"))
+    };
+    let (_, (deleted, made)) = tokio::join!(create(&cloudflare, "first"), both);
+    assert_eq!((deleted.unwrap(), made.unwrap().created), (Deleted::Now, Created::New));
+    assert_eq!(script.bodies().pop().unwrap()["deletes"], json!([{"id": id_of("a")}]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn deletes_whose_reply_is_lost_are_settled_too() {
+    let (cloudflare, _script) = Script::start([
+        first(),
+        step(lost()),
+        list("d", &[]),
+        list("e", &["e"]),
+        removal("e", ok(&json!({}))),
+    ]);
+    let (_, deleted) = both(&cloudflare, &[], &["d", "e"]).await;
+    let deleted: Vec<_> = deleted.into_iter().map(Result::unwrap).collect();
+    assert_eq!(deleted, [Deleted::Before, Deleted::Now]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_list_does_not_settle_is_split() {
+    let there = refusal(400, 81058, "An identical record already exists.");
+    let (cloudflare, _script) =
+        Script::start([first(), step(there), list("a", &[]), list("b", &[]), post("a"), post("b")]);
+    assert_eq!(causes(&gathered(&cloudflare, &["a", "b"], &[]).await), [None, None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_any_plan_allows_is_split_in_halves() {
+    let names: Vec<_> = (0..FREE_PLAN).map(|n| format!("n{n}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let (one, other) = names.split_at(FREE_PLAN / 2);
+    let refused = step(refusal(400, 9000, "DNS name is invalid."));
+    let (cloudflare, _script) = Script::start([first(), refused, batch(one), batch(other)]);
+    assert!(gathered(&cloudflare, &names, &[]).await.iter().all(Result::is_ok));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_is_none_is_in_no_call() {
+    let (cloudflare, _script) = Script::start([]);
+    let fqdn = fqdn("a.example.com");
+    let record = Doomed { fqdn: &fqdn, value: "a", id: "../../user" };
+    let refused = cloudflare.delete(&token("t"), &example(), record, soon()).await;
+    assert_eq!(*refused.unwrap_err().cause(), Cause::Internal);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_batch_is_sent_three_times_at_most() {
     let nothing = || [step(lost()), list("a", &[]), list("b", &[])];
     let (cloudflare, script) = Script::start([first()]);
