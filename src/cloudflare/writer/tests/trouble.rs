@@ -191,6 +191,21 @@ async fn a_429_is_told_to_all_and_what_has_to_go_goes_later() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_behind_a_429_is_told_at_once() {
+    let mut busy = refusal(429, 971, "Please wait");
+    busy.headers.insert("retry-after", "120".parse().unwrap());
+    let (cloudflare, _script) = Script::start([post_step(busy).after(CALL)]);
+    let begun = Instant::now();
+    let waiting = async {
+        sleep(CALL / 2).await;
+        create(&cloudflare, "a").await
+    };
+    let (flying, waiting) = tokio::join!(create(&cloudflare, "first"), waiting);
+    assert_eq!(causes(&[flying, waiting]), [Some(Cause::RateLimited), Some(Cause::RateLimited)]);
+    assert_eq!(begun.elapsed(), CALL);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_record_of_a_batch_that_landed_elsewhere_is_removed() {
     let landed = json!({"posts": [
         record("a.example.com", "a"), record("b.example.com.other.test", "b"), record("c.example.com", "c")
