@@ -188,23 +188,27 @@ impl Ledger {
     /// The records of a value that were in the zone at `begun` were deleted, those with these ids. One that was written since
     /// then stands.
     pub(crate) fn gone(&self, key: Key<'_>, zone: &Zone, ids: &[&str], begun: Instant) {
-        self.update(key, |entry| entry.is_gone(ids, begun));
+        self.update(key, |entry| entry.deleted(ids, begun));
         let now = Instant::now();
         let mut names = self.lock();
         let entries = names.get_mut(key.fqdn).into_iter().flatten();
         for entry in entries.filter(|entry| entry.is_twin(key, zone)) {
             entry.touched = now;
-            entry.is_gone(ids, begun);
+            entry.deleted(ids, begun);
         }
     }
 
-    /// A credential found a record in the zone that it did not write: what is remembered of it under another one of the
+    /// A credential found a record in the zone. If it did not write it, what is remembered of it under another one of the
     /// namespace passes to this one.
     pub(crate) fn inherit(&self, key: Key<'_>, zone: &Zone, namespace: &str, credential: &Credential) {
         let mut names = self.lock();
         let Some(entries) = names.get_mut(key.fqdn) else {
             return;
         };
+        let own = entries.iter().find(|entry| entry.is(key));
+        if own.is_some_and(|own| own.writer.is_some()) {
+            return;
+        }
         let is_of =
             |entry: &Entry| entry.writer.as_deref().is_some_and(|writer| writer.namespace == namespace);
         let Some(index) = entries.iter().position(|entry| entry.is_twin(key, zone) && is_of(entry)) else {
@@ -337,7 +341,8 @@ impl Entry {
             && self.writer.as_deref().is_some_and(is_there)
     }
 
-    fn is_gone(&mut self, ids: &[&str], begun: Instant) {
+    /// Its records that were there at `begun` were deleted; see [`Ledger::gone`].
+    fn deleted(&mut self, ids: &[&str], begun: Instant) {
         self.intended = self.intended.take().filter(|(since, _)| *since >= begun);
         let since = self.stands_since;
         let stands = |writer: &Writer| match &writer.id {

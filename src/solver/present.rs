@@ -214,9 +214,7 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         if made.created == Created::New {
             return None;
         }
-        if self.ledger.writer(key).is_none() {
-            self.ledger.inherit(key, zone, &job.challenge.namespace, credential);
-        }
+        self.ledger.inherit(key, zone, &job.challenge.namespace, credential);
         let known = self.ledger.writer(key).filter(|writer| writer.zone == *zone)?;
         if job.has_ended(key.value) {
             // It may have been away meanwhile, and another process have written it anew.

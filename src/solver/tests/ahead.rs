@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::fakes::{A, B, DELAY, Fake, NAME, World, fqdn, present, request};
+use super::fakes::{A, B, DELAY, Fake, World, fqdn, present, request};
 use crate::deadline::Deadline;
 use crate::solver::error::Cause;
 use crate::solver::port::Stage;
@@ -46,7 +46,7 @@ async fn what_was_not_live_in_time_is_written_again() {
     let (world, solver) = siblings();
     let hurried = Deadline::within(Duration::from_secs(1));
     solver.answer(request("Present", A), hurried).await.unwrap_err();
-    delete(&world, B);
+    world.delete(B);
     present(&solver, A).await.unwrap();
     assert_eq!(world.values(), [A, B]);
 }
@@ -66,7 +66,7 @@ async fn it_is_taken_to_stand_when_it_is_first_presented_and_no_more() {
     present(&solver, A).await.unwrap();
     present(&solver, B).await.unwrap();
     assert_eq!(world.calls("create"), 2);
-    delete(&world, B);
+    world.delete(B);
     tokio::time::advance(DELAY * 2).await;
     let held = present(&solver, B).await.unwrap_err();
     assert!(matches!(held.cause(), Cause::HeldBack(_)), "{held}");
@@ -77,7 +77,7 @@ async fn it_is_taken_to_stand_when_it_is_first_presented_and_no_more() {
 async fn it_is_not_taken_to_stand_once_a_challenge_of_it_has_ended() {
     let (world, solver) = siblings();
     present(&solver, A).await.unwrap();
-    delete(&world, B);
+    world.delete(B);
     let over = Stage::Over { at: Instant::now(), presented: None };
     world.set_challenges(&[(A, Stage::Pending), (B, over), (B, Stage::Pending)]);
     present(&solver, A).await.unwrap();
@@ -90,13 +90,4 @@ fn siblings() -> (World, Fake) {
     world.set_challenges(&[(A, Stage::Pending), (B, Stage::Pending)]);
     let solver = world.solver();
     (world, solver)
-}
-
-/// Somebody else deletes the record of a value.
-fn delete(world: &World, value: &str) {
-    world.with(|state| {
-        let record =
-            state.records.iter_mut().find(|record| record.fqdn == fqdn(NAME) && record.value == value);
-        record.unwrap().deleted = Some(Instant::now());
-    });
 }

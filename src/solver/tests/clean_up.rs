@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::fakes::{A, B, World, clean_up, present, request};
+use super::fakes::{A, B, World, clean_up, present, request, secret_missing};
 use crate::challenge::ChallengeRequest;
 use crate::deadline::Deadline;
 use crate::solver::error::Cause;
@@ -86,12 +86,11 @@ async fn what_waiting_mends_is_a_failure() {
 
 #[tokio::test(start_paused = true)]
 async fn a_secret_that_is_gone_does_not_stand_in_the_way() {
-    let missing = Cause::SecretMissing { namespace: "cert-manager".into(), name: "cloudflare".into() };
     let world = World::new();
     let solver = world.solver();
     present(&solver, A).await.unwrap();
     present(&world.solver(), A).await.unwrap();
-    world.with(|state| state.secrets.insert("cloudflare", Err(missing)));
+    world.with(|state| state.secrets.insert("cloudflare", Err(secret_missing())));
 
     let stranger = world.solver();
     clean_up(&stranger, A).await.unwrap();
@@ -108,11 +107,10 @@ async fn a_secret_that_is_gone_does_not_stand_in_the_way() {
 
 #[tokio::test(start_paused = true)]
 async fn the_last_means_is_tried_until_it_succeeds_or_never_will() {
-    let missing = Cause::SecretMissing { namespace: "cert-manager".into(), name: "cloudflare".into() };
     let world = World::new();
     let solver = world.solver();
     present(&solver, A).await.unwrap();
-    world.with(|state| state.secrets.insert("cloudflare", Err(missing)));
+    world.with(|state| state.secrets.insert("cloudflare", Err(secret_missing())));
     world.with(|state| state.failures.push(("delete", Cause::Unavailable)));
     assert_eq!(*clean_up(&solver, A).await.unwrap_err().cause(), Cause::Unavailable);
     assert_eq!(solver.parts.metrics.records_left.get(), 0);

@@ -108,6 +108,15 @@ impl World {
         self.with(|state| drop(state.add(fqdn(NAME), value.into(), comment.into())));
     }
 
+    /// Somebody else deletes the record of a value.
+    pub(super) fn delete(&self, value: &str) {
+        self.with(|state| {
+            let mut records = state.records.iter_mut();
+            let record = records.find(|record| record.value == value && record.deleted.is_none());
+            record.expect("a record that stands").deleted = Some(Instant::now());
+        });
+    }
+
     pub(super) fn calls(&self, name: &str) -> usize {
         self.with(|state| state.calls.iter().filter(|call| **call == name).count())
     }
@@ -305,6 +314,11 @@ fn live(challenges: &[(&str, Stage)]) -> Vec<LiveChallenge> {
         stage: *stage,
     };
     challenges.iter().map(of).collect()
+}
+
+/// The token of [`config`] is away.
+pub(super) fn secret_missing() -> Cause {
+    Cause::SecretMissing { namespace: "cert-manager".into(), name: "cloudflare".into() }
 }
 
 pub(super) fn owner_id() -> OwnerId {

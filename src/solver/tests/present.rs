@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::fakes::{A, DELAY, SETTLE, World, config, present, request};
+use super::fakes::{A, DELAY, SETTLE, World, config, present, request, secret_missing};
 use crate::challenge::ChallengeRequest;
 use crate::deadline::Deadline;
 use crate::solver::error::Cause;
@@ -76,10 +76,9 @@ async fn bad_input_reaches_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_secret_that_is_not_there_sends_nothing_to_cloudflare() {
     let world = World::new();
-    let missing = Cause::SecretMissing { namespace: "cert-manager".into(), name: "cloudflare".into() };
-    world.with(|state| state.secrets.insert("cloudflare", Err(missing.clone())));
+    world.with(|state| state.secrets.insert("cloudflare", Err(secret_missing())));
     let error = present(&world.solver(), A).await.unwrap_err();
-    assert_eq!(*error.cause(), missing);
+    assert_eq!(*error.cause(), secret_missing());
     assert_eq!(world.with(|state| state.calls.clone()), ["load"]);
 }
 

@@ -75,7 +75,7 @@ async fn what_is_not_seen_again_after_a_wait_was_held_back() {
     present(&solver, A).await.unwrap();
     let goes = async {
         tokio::time::sleep(TTL / 2).await;
-        world.with(|state| state.records[1].deleted = Some(Instant::now()));
+        world.delete(B);
     };
     let (held, ()) = tokio::join!(solver.answer(request("Present", B), long()), goes);
     assert!(matches!(held.unwrap_err().cause(), Cause::HeldBack(_)));
@@ -145,7 +145,7 @@ async fn what_was_seen_of_an_earlier_record_does_not_count() {
     let solver = world.solver();
     present(&solver, A).await.unwrap();
     tokio::time::advance(Duration::from_secs(50)).await;
-    world.with(|state| state.records[0].deleted = Some(Instant::now()));
+    world.delete(A);
     world.put(A, "");
     world.set_challenges(&[(A, Stage::Pending), (B, over(Instant::now()))]);
     tokio::time::advance(DELAY * 2).await;

@@ -10,14 +10,7 @@ import (
 // TestRenderings compares what each file of values in testdata/chart renders with what was reviewed.
 // CMWC_ACCEPT=1 writes it anew.
 func TestRenderings(t *testing.T) {
-	directory := filepath.Join(root(t), "testdata", "chart")
-	files, err := filepath.Glob(filepath.Join(directory, "*.values.yaml"))
-	must(t, err)
-	if len(files) == 0 {
-		t.Fatal("there are no values")
-	}
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".values.yaml")
+	for name, file := range reviewed(t) {
 		t.Run(name, func(t *testing.T) {
 			text, err := render(t, "--values", file)
 			must(t, err)
@@ -26,7 +19,7 @@ func TestRenderings(t *testing.T) {
 			if text != again {
 				t.Error("two renderings differ")
 			}
-			golden := filepath.Join(directory, name+".golden.yaml")
+			golden := filepath.Join(filepath.Dir(file), name+".golden.yaml")
 			if os.Getenv("CMWC_ACCEPT") != "" {
 				must(t, os.WriteFile(golden, []byte(text), 0o644))
 			}
@@ -36,6 +29,21 @@ func TestRenderings(t *testing.T) {
 			t.Run("has no object twice", func(t *testing.T) { hasNoObjectTwice(t, objects(t, text)) })
 		})
 	}
+}
+
+// reviewed are the files of values whose rendering is kept, by name.
+func reviewed(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root(t), "testdata", "chart", "*.values.yaml"))
+	must(t, err)
+	if len(files) == 0 {
+		t.Fatal("there are no values")
+	}
+	all := map[string]string{}
+	for _, file := range files {
+		all[strings.TrimSuffix(filepath.Base(file), ".values.yaml")] = file
+	}
+	return all
 }
 
 func hasNoObjectTwice(t *testing.T, all []object) {
@@ -51,9 +59,7 @@ func hasNoObjectTwice(t *testing.T, all []object) {
 
 // TestLint is strict, over the same values.
 func TestLint(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(root(t), "testdata", "chart", "*.values.yaml"))
-	must(t, err)
-	for _, file := range files {
+	for _, file := range reviewed(t) {
 		if out, err := tool(t, "helm", "lint", "--strict", chartDirectory(t), "--values", file); err != nil {
 			t.Errorf("%s: %v\n%s", file, err, out)
 		}

@@ -71,7 +71,7 @@ async fn held<T: Debug>(call: impl Future<Output = Result<T, Error>>) -> Option<
         .ok()
 }
 
-/// What is asked: by the byte in front one call that is not repeated, which is a hundred times as quick, or with an `a` each upon
+/// What is asked: by the byte in front one call that is not repeated, which is many times as quick, or with an `a` each upon
 /// the other, with patience.
 fn asked(data: &[u8]) -> (Option<u8>, &[u8]) {
     let (first, answers) = data.split_first().unwrap_or((&0, &[]));

@@ -42,11 +42,6 @@ fn with(doors: &Doors, change: impl FnOnce(&mut CertificateParams)) -> Chain {
 #[tokio::test]
 async fn what_is_no_certificate_for_a_client_is_none() {
     let doors = Doors::new();
-    let extension = |critical: bool, value: &[u8]| {
-        let mut extension = CustomExtension::from_oid_content(&[1, 2, 3, 4], value.to_vec());
-        extension.set_criticality(critical);
-        extension
-    };
     let purpose = |purposes: &[rcgen::ExtendedKeyUsagePurpose]| {
         let purposes = purposes.to_vec();
         with(&doors, |leaf| leaf.extended_key_usages = purposes)
@@ -79,17 +74,17 @@ async fn what_is_no_certificate_for_a_client_is_none() {
         ),
         (
             "an unknown matter of importance",
-            with(&doors, |leaf| leaf.custom_extensions = vec![extension(true, b"")]),
+            with(&doors, |leaf| leaf.custom_extensions = vec![unknown(true, b"")]),
             "401",
         ),
         (
             "an unknown matter",
-            with(&doors, |leaf| leaf.custom_extensions = vec![extension(false, b"")]),
+            with(&doors, |leaf| leaf.custom_extensions = vec![unknown(false, b"")]),
             "carol",
         ),
         (
             "60 kB of it",
-            with(&doors, |leaf| leaf.custom_extensions = vec![extension(false, &[0; 60_000])]),
+            with(&doors, |leaf| leaf.custom_extensions = vec![unknown(false, &[0; 60_000])]),
             "carol",
         ),
         // Stricter than the original, which takes an authority for its own client.
@@ -198,10 +193,8 @@ async fn one_authority_for_both_doors_is_not_one_door() {
 #[tokio::test]
 async fn an_authority_with_an_unknown_matter_of_importance_signs_for_nobody() {
     for (critical, expected) in [(false, PROXY), (true, "401")] {
-        let mut extension = CustomExtension::from_oid_content(&[1, 2, 3, 4], Vec::new());
-        extension.set_criticality(critical);
         let mut params = sub("ca");
-        params.custom_extensions = vec![extension];
+        params.custom_extensions = vec![unknown(critical, b"")];
         let key = KeyPair::generate().unwrap();
         let clients = Authority(CertifiedIssuer::self_signed(params, key).unwrap());
         let chain = clients.leaf(&Kind::default()).chain;
@@ -215,6 +208,13 @@ fn sub(name: &str) -> CertificateParams {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     params
+}
+
+/// An extension that nobody knows.
+fn unknown(critical: bool, value: &[u8]) -> CustomExtension {
+    let mut extension = CustomExtension::from_oid_content(&[1, 2, 3, 4], value.to_vec());
+    extension.set_criticality(critical);
+    extension
 }
 
 fn copy(key: &KeyPair) -> KeyPair {

@@ -171,9 +171,7 @@ async fn a_full_zone_is_told_once_and_deletes_go_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_429_is_told_to_all_and_what_has_to_go_goes_later() {
-    let mut busy = refusal(429, 971, "Please wait");
-    busy.headers.insert("retry-after", "120".parse().unwrap());
-    let (cloudflare, script) = Script::start([first(), step(busy)]);
+    let (cloudflare, script) = Script::start([first(), step(busy())]);
     let (makings, deletes) = both(&cloudflare, &["a", "b"], &["d"]).await;
     assert_eq!(causes(&makings), [Some(Cause::RateLimited), Some(Cause::RateLimited)]);
     assert_eq!(*deletes[0].as_ref().unwrap_err().cause(), Cause::RateLimited);
@@ -192,9 +190,7 @@ async fn a_429_is_told_to_all_and_what_has_to_go_goes_later() {
 
 #[tokio::test(start_paused = true)]
 async fn what_waits_behind_a_429_is_told_at_once() {
-    let mut busy = refusal(429, 971, "Please wait");
-    busy.headers.insert("retry-after", "120".parse().unwrap());
-    let (cloudflare, _script) = Script::start([post_step(busy).after(CALL)]);
+    let (cloudflare, _script) = Script::start([post_step(busy()).after(CALL)]);
     let begun = Instant::now();
     let waiting = async {
         sleep(CALL / 2).await;
@@ -244,6 +240,13 @@ fn first() -> Step {
 
 fn step(answer: impl Into<Result<Answer, ExchangeError>>) -> Step {
     Step::new(batch_path(), answer)
+}
+
+/// For two minutes.
+fn busy() -> Answer {
+    let mut answer = refusal(429, 971, "Please wait");
+    answer.headers.insert("retry-after", "120".parse().unwrap());
+    answer
 }
 
 fn causes(all: &[Result<Made, Error>]) -> Vec<Option<Cause>> {

@@ -1,14 +1,14 @@
 //! The way from a leaf to an authority: its steps, its length, its signatures, and mazes of it.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, ExtendedKeyUsagePurpose,
-    GeneralSubtree, IsCa, KeyPair, KeyUsagePurpose, NameConstraints, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
+    KeyPair, KeyUsagePurpose, NameConstraints, SanType, date_time_ymd,
 };
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::super::{Doors, access, config, headers};
-use super::{are, sub, with};
+use super::{are, sub, unknown, with};
 use crate::edge::certs::{Authority, Kind};
 use crate::edge::world::Cluster;
 
@@ -21,11 +21,6 @@ async fn the_way_to_an_authority_is_walked_step_by_step() {
         Authority(CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &doors.proxies.0).unwrap())
     };
     let by = |between: &Authority| [between.leaf(&Kind::default()).chain, vec![between.der()]].concat();
-    let critical = || {
-        let mut extension = CustomExtension::from_oid_content(&[1, 2, 3, 4], Vec::new());
-        extension.set_criticality(true);
-        extension
-    };
     let plain = sub_of(&|_| {});
     let deep = plain.intermediate_with(|_| {});
     let short = sub_of(&|ca| ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0)));
@@ -62,7 +57,7 @@ async fn the_way_to_an_authority_is_walked_step_by_step() {
         ("not yet valid", by(&sub_of(&|ca| ca.not_before = date_time_ymd(3000, 1, 1))), "401"),
         (
             "an unknown matter of importance",
-            by(&sub_of(&|ca| ca.custom_extensions = vec![critical()])),
+            by(&sub_of(&|ca| ca.custom_extensions = vec![unknown(true, b"")])),
             "401",
         ),
         ("as long as it may be", by(&short), "carol"),
