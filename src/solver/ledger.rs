@@ -6,6 +6,8 @@
 //! A token may be replaced while a challenge lasts: what is remembered of a record passes to the credential of the same
 //! namespace that finds it in the same zone, and what one credential deletes there is gone for each.
 
+mod entry;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,67 +15,23 @@ use std::time::Duration;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::Instant;
 
+use self::entry::Entry;
+pub(crate) use self::entry::{Key, Writer};
 use super::port::{Created, Zone};
 use crate::challenge::TxtValue;
 use crate::name::Fqdn;
-use crate::secret::{Credential, CredentialId};
+use crate::secret::Credential;
 
 /// The values written, by name; within a name by credential and value, so that nobody who merely names the same record
 /// changes what is remembered of it.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    names: Mutex<HashMap<Fqdn, Vec<Entry>>>,
+    names: Mutex<Names>,
     /// How many there are.
     count: Gauge,
 }
 
-/// Which record: its name and value, and what it is written with.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Key<'a> {
-    pub(crate) fqdn: &'a Fqdn,
-    pub(crate) value: &'a TxtValue,
-    pub(crate) credential: CredentialId,
-}
-
-#[derive(Debug)]
-struct Entry {
-    value: TxtValue,
-    credential: CredentialId,
-    /// Apart, for most entries are of values that are gone.
-    writer: Option<Box<Writer>>,
-    /// Since when it is being written ahead, and how: whoever asked for that may be gone before the answer is there.
-    intended: Option<(Instant, Box<Writer>)>,
-    /// When it was written; `None` once that is in doubt.
-    stands_since: Option<Instant>,
-    seen: Option<Instant>,
-    /// As the record that stands.
-    confirmed: Option<Instant>,
-    /// The first time, of whatever record of the value: the CA may have asked since then.
-    first_confirmed: Option<Instant>,
-    gone: Option<Instant>,
-    /// When it was written anew, after it had gone.
-    renewed: Option<Instant>,
-    /// The Challenges that were known when it went by a `CleanUp`.
-    cleaned_for: Vec<String>,
-    touched: Instant,
-}
-
-/// How a value was written, and so how it can be removed.
-#[derive(Debug, Clone)]
-pub(crate) struct Writer {
-    /// What wrote it.
-    pub(crate) credential: Credential,
-    /// Where.
-    pub(crate) zone: Zone,
-    /// Whose Secrets it was written for.
-    pub(crate) namespace: String,
-    /// Whether this process made the record, or found it.
-    pub(crate) created: Created,
-    /// Its id, if this process made it.
-    pub(crate) id: Option<String>,
-    /// If it was written ahead: for which name's Challenges, and in the `Present` of which value.
-    pub(crate) ahead: Option<(Fqdn, TxtValue)>,
-}
+type Names = HashMap<Fqdn, Vec<Entry>>;
 
 /// A value of this process that was confirmed, as far as another one at the same name is concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,13 +146,13 @@ impl Ledger {
     /// The records of a value that were in the zone at `begun` were deleted, those with these ids. One that was written since
     /// then stands.
     pub(crate) fn gone(&self, key: Key<'_>, zone: &Zone, ids: &[&str], begun: Instant) {
-        self.update(key, |entry| entry.deleted(ids, begun));
         let now = Instant::now();
         let mut names = self.lock();
-        let entries = names.get_mut(key.fqdn).into_iter().flatten();
-        for entry in entries.filter(|entry| entry.is_twin(key, zone)) {
-            entry.touched = now;
-            entry.deleted(ids, begun);
+        for entry in self.entries(&mut names, key, now) {
+            if entry.is(key) || entry.is_twin(key, zone) {
+                entry.touched = now;
+                entry.deleted(ids, begun);
+            }
         }
     }
 
@@ -285,86 +243,41 @@ impl Ledger {
     fn update(&self, key: Key<'_>, change: impl FnOnce(&mut Entry)) {
         let now = Instant::now();
         let mut names = self.lock();
-        if names.len() >= MAX_NAMES && !names.contains_key(key.fqdn) {
-            make_room(&mut names, now);
-        }
-        let entries = names.entry(key.fqdn.clone()).or_default();
-        entries.retain(|entry| entry.is(key) || now < entry.end());
-        if entries.len() >= MAX_VALUES && !entries.iter().any(|entry| entry.is(key)) {
-            let oldest = entries.iter().enumerate().min_by_key(|(_, entry)| entry.touched);
-            oldest.map(|(index, _)| index).map(|index| entries.swap_remove(index));
-        }
-        if !entries.iter().any(|entry| entry.is(key)) {
-            // Most names have one value, and a vector would make room for four.
-            entries.reserve_exact(1);
-            entries.push(Entry::new(key, now));
-        }
-        if let Some(entry) = entries.iter_mut().find(|entry| entry.is(key)) {
+        if let Some(entry) = self.entries(&mut names, key, now).iter_mut().find(|entry| entry.is(key)) {
             entry.touched = now;
             change(entry);
         }
-        self.count.set(names.len().try_into().unwrap_or(i64::MAX));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Fqdn, Vec<Entry>>> {
+    /// Those at the key's name, its own among them.
+    fn entries<'a>(&self, names: &'a mut Names, key: Key<'_>, now: Instant) -> &'a mut Vec<Entry> {
+        if !names.contains_key(key.fqdn) {
+            if names.len() >= MAX_NAMES {
+                make_room(names, now);
+            }
+            self.count.set((names.len() + 1).try_into().unwrap_or(i64::MAX));
+        }
+        let entries = names.entry(key.fqdn.clone()).or_default();
+        entries.retain(|entry| entry.is(key) || now < entry.end());
+        if entries.iter().any(|entry| entry.is(key)) {
+            return entries;
+        }
+        if entries.len() >= MAX_VALUES {
+            let oldest = entries.iter().enumerate().min_by_key(|(_, entry)| entry.touched);
+            oldest.map(|(index, _)| index).map(|index| entries.swap_remove(index));
+        }
+        // Most names have one value, and a vector would make room for four.
+        entries.reserve_exact(1);
+        entries.push(Entry::new(key, now));
+        entries
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Names> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Entry {
-    fn new(key: Key<'_>, now: Instant) -> Self {
-        Self {
-            value: key.value.clone(),
-            credential: key.credential,
-            writer: None,
-            intended: None,
-            stands_since: None,
-            seen: None,
-            confirmed: None,
-            first_confirmed: None,
-            gone: None,
-            renewed: None,
-            cleaned_for: Vec::new(),
-            touched: now,
-        }
-    }
-
-    fn is(&self, key: Key<'_>) -> bool {
-        self.credential == key.credential && self.value == *key.value
-    }
-
-    /// Whether it is of the same value in the zone, and of another credential.
-    fn is_twin(&self, key: Key<'_>, zone: &Zone) -> bool {
-        let is_there = |writer: &Writer| writer.zone.id == zone.id;
-        self.credential != key.credential
-            && self.value == *key.value
-            && self.writer.as_deref().is_some_and(is_there)
-    }
-
-    /// Its records that were there at `begun` were deleted; see [`Ledger::gone`].
-    fn deleted(&mut self, ids: &[&str], begun: Instant) {
-        self.intended = self.intended.take().filter(|(since, _)| *since >= begun);
-        let since = self.stands_since;
-        let stands = |writer: &Writer| match &writer.id {
-            Some(id) => since >= Some(begun) && !ids.contains(&id.as_str()),
-            None => since > Some(begun),
-        };
-        if self.writer.as_deref().is_some_and(stands) {
-            return;
-        }
-        self.writer = None;
-        self.stands_since = None;
-        self.seen = None;
-        self.gone = Some(self.touched);
-    }
-
-    /// When it has nothing more to say: once no resolver can hold what is gone, or after a day.
-    fn end(&self) -> Instant {
-        self.gone.map_or(self.touched + MAX_AGE, |gone| gone + KEPT_AFTER_GONE)
-    }
-}
-
-fn make_room(names: &mut HashMap<Fqdn, Vec<Entry>>, now: Instant) {
+fn make_room(names: &mut Names, now: Instant) {
     for entries in names.values_mut() {
         entries.retain(|entry| now < entry.end());
     }
@@ -387,10 +300,6 @@ const MAX_NAMES: usize = 10_000;
 /// More than Cloudflare lets stand at one name, 8,192 characters
 /// (<https://developers.cloudflare.com/dns/manage-dns-records/reference/dns-record-types/>).
 const MAX_VALUES: usize = 256;
-/// A challenge that nobody finished in a day is resumed without memory.
-const MAX_AGE: Duration = Duration::from_hours(24);
-/// The longest time to live of an answer that matters here ("automatic", 300 s), and as much for the delete to spread.
-const KEPT_AFTER_GONE: Duration = Duration::from_mins(10);
 
 #[cfg(test)]
 mod tests;

@@ -1,3 +1,4 @@
+use super::entry::KEPT_AFTER_GONE;
 use super::*;
 use crate::secret::Secret;
 
