@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use futures::FutureExt;
 
+use super::line::{STARVED, TRICKLE};
 use super::*;
 use crate::cloudflare::script::{limited, ok, refusal};
 
