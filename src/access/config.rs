@@ -182,6 +182,18 @@ mod tests {
     }
 
     #[test]
+    fn without_headers_that_name_a_user_there_is_no_front_proxy() {
+        let ca = rcgen::generate_simple_self_signed(Vec::new()).unwrap().cert.pem();
+        for (headers, expected) in [("[]", false), ("[\"X-Remote-User\"]", true)] {
+            let data = [(PROXY_CA, &*ca), ("requestheader-username-headers", headers)];
+            let data = data.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+            let mut config = FrontProxyConfig::default();
+            assert_eq!(config.update("u", &data, Asked::ALL), Ok(()));
+            assert_eq!(config.is_complete(), expected, "{headers}");
+        }
+    }
+
+    #[test]
     fn malformed_content_is_an_error() {
         let key = "requestheader-allowed-names";
         for malformed in ["x", "{}", "[1]", "[\"a\"", "\"a\"", " "] {

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use cloudflare_emulator::kubernetes::Resource;
+use cloudflare_emulator::kubernetes::{Resource, Verdict};
 use harness::Challenge;
 
 use super::{PROGRAM, SOON, scene};
@@ -81,6 +81,21 @@ async fn flags_take_the_place_of_the_cluster_s_configuration() {
     cert_manager.must_present(&challenge).await.unwrap();
     assert!(scene.cluster.server().requests(Resource::ConfigMaps).is_empty());
     assert!(webhook.log().contains("--audit-log-path means nothing here"), "{}", webhook.log());
+}
+
+/// All else is for the cluster to decide, which allows nothing here.
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_may_see_the_paths_of_the_flag_and_no_others() {
+    let scene = scene().await;
+    scene.cluster.server().authorize(|_| Verdict::NoOpinion(String::new()));
+    for (arguments, livez, version) in
+        [(&[][..], 200, 403), (&["--authorization-always-allow-paths=/version"][..], 403, 200)]
+    {
+        let webhook = scene.webhook(arguments).await.unwrap();
+        let anybody = scene.aggregator(&webhook).unwrap();
+        assert_eq!(anybody.get("/livez").await.unwrap(), livez, "{arguments:?}");
+        assert_eq!(anybody.get("/version").await.unwrap(), version, "{arguments:?}");
+    }
 }
 
 fn serve(arguments: &[&str]) -> Output {
