@@ -187,3 +187,33 @@ impl Terms {
 /// More than any chain needs. Among certificates of one name there are more ways than can be tried for each request of
 /// whoever sends them: webpki gives up after 200,000.
 const MAX_INTERMEDIATES: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_verdict_is_for_one_second_and_these_authorities() {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let mut params = CertificateParams::default();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let client = params.signed_by(&KeyPair::generate().unwrap(), &authority).unwrap();
+
+        let anchors = || Arc::new(Anchors::parse(&authority.pem()).unwrap());
+        let (ours, others, peer) = (anchors(), anchors(), PeerCertificates::new(&[client.der().clone()]));
+        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        assert!(!peer.are_verified(&ours, at(1_000_000_000)));
+        ours.verify(&peer, at(1_000_000_000)).unwrap();
+        assert!(peer.are_verified(&ours, at(1_000_000_000)));
+        assert!(!peer.are_verified(&ours, at(1_000_000_001)));
+        assert!(!peer.are_verified(&others, at(1_000_000_000)));
+    }
+}
