@@ -10,19 +10,19 @@
 mod commit;
 mod lists;
 mod op;
+mod queue;
 mod settle;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use self::lists::Lists;
-use self::op::Op;
 pub(super) use self::op::{Change, Done, Verdict};
+use self::queue::{Entered, How, Queue};
 use super::budget::{Budget, Permit, Urgency};
 use super::error::{Failure, Kind};
 use super::exchange::Exchange;
@@ -84,7 +84,7 @@ impl<X: Exchange> Writers<X> {
 pub(super) struct Writer<X> {
     records: ZoneRecords<X>,
     budget: Arc<Budget>,
-    state: Mutex<State>,
+    queue: Mutex<Queue>,
     lists: Lists,
     /// Something waits that is more urgent than what waited so far.
     hurried: Notify,
@@ -93,36 +93,13 @@ pub(super) struct Writer<X> {
     work: TaskTracker,
 }
 
-struct State {
-    waiting: Vec<Op>,
-    /// The changes that are on their way, by number: those that make a record.
-    flying: Vec<(u64, Fqdn)>,
-    is_running: bool,
-    numbers: u64,
-    /// Changes that one call may carry.
-    most: usize,
-    /// Whether more than [`FREE_PLAN`] have been refused.
-    is_limited: bool,
-    /// Until when each change has a call of its own.
-    singly_until: Option<Instant>,
-}
-
 impl<X: Exchange> Writer<X> {
     fn new(records: ZoneRecords<X>, work: TaskTracker) -> Self {
         let budget = records.budget();
-        let state = State {
-            waiting: Vec::new(),
-            flying: Vec::new(),
-            is_running: false,
-            numbers: 0,
-            most: FREE_PLAN,
-            is_limited: false,
-            singly_until: None,
-        };
         Self {
             records,
             budget,
-            state: Mutex::new(state),
+            queue: Mutex::new(Queue::new()),
             lists: Lists::default(),
             hurried: Notify::new(),
             landed: Notify::new(),
@@ -145,7 +122,7 @@ impl<X: Exchange> Writer<X> {
         if self.budget.is_closed_beyond(deadline) {
             return Err(self.records.error(super::budget::closed()));
         }
-        let (number, mut verdict) = self.enqueue(change, deadline)?;
+        let (number, mut verdict) = self.enter(change, deadline)?;
         // A host that stood still finds the change dropped for its deadline before the timer has gone off.
         let lost = |_| {
             let cause = if deadline.is_over() { Cause::OutOfTime } else { Cause::Internal };
@@ -199,7 +176,7 @@ impl<X: Exchange> Writer<X> {
 
     /// Waits until no record at the name is still to be made, of those asked for before now.
     async fn all_made(&self, fqdn: &Fqdn) {
-        let before = self.lock().numbers;
+        let before = self.lock().last();
         loop {
             let landed = self.landed.notified();
             tokio::pin!(landed);
@@ -211,35 +188,26 @@ impl<X: Exchange> Writer<X> {
         }
     }
 
-    fn enqueue(
+    fn enter(
         self: &Arc<Self>,
         change: Change,
         deadline: Deadline,
-    ) -> Result<(u64, tokio::sync::oneshot::Receiver<Verdict>), Error> {
+    ) -> Result<(u64, oneshot::Receiver<Verdict>), Error> {
         let is_post = change.is_post();
-        let mut state = self.lock();
-        if let Some(twin) = op::twin(&mut state.waiting, &change) {
-            return Ok((twin.number, twin.join(deadline)));
-        }
-        if state.waiting.len() >= MOST_WAITING {
-            return Err(Error::new(Cause::RateLimited, "too many changes wait for this zone"));
-        }
-        state.numbers += 1;
-        let number = state.numbers;
-        let mut op = Op::new(change, number, deadline);
-        let receiver = op.join(deadline);
-        state.waiting.push(op);
-        self.count_come(1);
-        if std::mem::replace(&mut state.is_running, true) {
-            drop(state);
-            if is_post {
-                self.hurried.notify_one();
+        let Entered { number, verdict, how } = {
+            let mut queue = self.lock();
+            let entered = queue.enter(change, deadline)?;
+            if entered.how != How::Joined {
+                self.count_come(1);
             }
-        } else {
-            drop(state);
-            self.work.spawn(Arc::clone(self).run());
+            entered
+        };
+        match how {
+            How::First => drop(self.work.spawn(Arc::clone(self).run())),
+            How::Behind if is_post => self.hurried.notify_one(),
+            How::Behind | How::Joined => {}
         }
-        Ok((number, receiver))
+        Ok((number, verdict))
     }
 
     /// Makes calls until nothing waits.
@@ -247,27 +215,22 @@ impl<X: Exchange> Writer<X> {
         let _running = Running(&self);
         while let Some(urgency) = self.urgency() {
             let permit = self.gather(urgency).await;
-            let ops = self.take();
+            let ops = self.counted(|queue| queue.take(Instant::now()));
             if !ops.is_empty() {
                 self.commit(permit, ops).await;
             }
-            self.lock().flying.clear();
+            self.lock().land();
             self.landed.notify_waiters();
         }
     }
 
-    /// What the most urgent change that waits is for; `None`, and the end of the task, if none waits.
+    /// What the next call is for; `None`, and the end of the task, if nothing waits.
     fn urgency(&self) -> Option<Urgency> {
-        let mut state = self.lock();
-        self.drop_unwanted(&mut state);
-        if state.waiting.is_empty() {
-            state.is_running = false;
-            drop(state);
+        let urgency = self.counted(Queue::urgency);
+        if urgency.is_none() {
             self.landed.notify_waiters();
-            return None;
         }
-        let is_urgent = state.waiting.iter().any(|op| op.change.is_post());
-        Some(if is_urgent { Urgency::Present } else { Urgency::CleanUp })
+        urgency
     }
 
     /// Waits for the right to a call, while more changes come.
@@ -282,22 +245,13 @@ impl<X: Exchange> Writer<X> {
         self.budget.permit(Urgency::Present).await
     }
 
-    fn take(&self) -> Vec<Op> {
-        let mut state = self.lock();
-        self.drop_unwanted(&mut state);
-        let is_single = state.singly_until.is_some_and(|until| Instant::now() < until);
-        let most = if is_single { 1 } else { state.most };
-        let ops = op::take(&mut state.waiting, most);
-        let making = ops.iter().filter(|op| op.change.is_post());
-        state.flying = making.map(|op| (op.number, op.change.fqdn().clone())).collect();
-        self.count_gone(ops.len());
-        ops
-    }
-
-    fn drop_unwanted(&self, state: &mut State) {
-        let before = state.waiting.len();
-        state.waiting.retain(Op::is_wanted);
-        self.count_gone(before - state.waiting.len());
+    /// Takes from the queue, and counts what it no longer holds.
+    fn counted<T>(&self, take: impl FnOnce(&mut Queue) -> T) -> T {
+        let mut queue = self.lock();
+        let before = queue.len();
+        let taken = take(&mut queue);
+        self.count_gone(before - queue.len());
+        taken
     }
 
     fn count_come(&self, count: usize) {
@@ -310,22 +264,8 @@ impl<X: Exchange> Writer<X> {
         self.records.api.metrics.cloudflare.writes_waiting.dec_by(count.try_into().unwrap_or(i64::MAX));
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn is_waiting(&self, number: u64) -> bool {
-        self.waiting.iter().any(|op| op.number == number)
-    }
-
-    /// Whether one of the first `before` changes is to make a record at the name.
-    fn is_making(&self, fqdn: &Fqdn, before: u64) -> bool {
-        let waiting = self.waiting.iter().filter(|op| op.change.is_post() && op.is_wanted());
-        let waiting = waiting.map(|op| (op.number, op.change.fqdn()));
-        let flying = self.flying.iter().map(|(number, fqdn)| (*number, fqdn));
-        waiting.chain(flying).any(|(number, name)| number <= before && name == fqdn)
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -334,28 +274,15 @@ struct Running<'a, X: Exchange>(&'a Writer<X>);
 
 impl<X: Exchange> Drop for Running<'_, X> {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        if state.is_running && std::thread::panicking() {
-            state.is_running = false;
-            state.flying.clear();
-            self.0.count_gone(state.waiting.len());
-            state.waiting.clear();
-            drop(state);
+        if std::thread::panicking() && self.0.lock().is_running() {
+            self.0.counted(Queue::abandon);
             self.0.landed.notify_waiters();
         }
     }
 }
 
-/// Changes in one call on the free plan; more are tried where so many went through, up to what other plans allow
-/// (<https://developers.cloudflare.com/dns/manage-dns-records/how-to/batch-record-changes/>).
-const FREE_PLAN: usize = 200;
-const LARGEST_PLAN: usize = 3500;
 /// Queues that are remembered, about a kilobyte each.
 const QUEUES: usize = 1024;
-/// Changes that wait for one zone, about 500 bytes each.
-const MOST_WAITING: usize = 4096;
-/// How long it is remembered that a batch was refused where a change alone was not.
-const SINGLY: Duration = Duration::from_hours(1);
 
 #[cfg(test)]
 mod tests;

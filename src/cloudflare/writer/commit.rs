@@ -8,9 +8,10 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::Writer;
 use super::op::{Change, Done, Op};
+use super::queue::FREE_PLAN;
 use super::settle::FLIGHT;
-use super::{FREE_PLAN, LARGEST_PLAN, SINGLY, Writer};
 use crate::cloudflare::budget::{Permit, Urgency};
 use crate::cloudflare::error::{Failure, Kind};
 use crate::cloudflare::exchange::{Call, Exchange};
@@ -62,7 +63,7 @@ impl<X: Exchange> Writer<X> {
         let failure = match sent {
             Ok(result) => match result.records(group.iter().filter(|op| op.change.is_post()).count()) {
                 Some(made) => {
-                    self.learn_size(group.len());
+                    self.lock().learn_size(group.len());
                     return self.batched(group, made).await;
                 }
                 None => Failure::unreadable("a batch of another size came back"),
@@ -74,7 +75,7 @@ impl<X: Exchange> Writer<X> {
             Kind::Identical | Kind::NoRecord => self.settle_or_split(group, failure).await,
             Kind::NoRoute | Kind::Denied | Kind::NotFound => {
                 info!(zone = %self.records.zone.name, detail = failure.detail, "a batch is refused; each change goes alone");
-                self.lock().singly_until = Some(Instant::now() + SINGLY);
+                self.lock().go_singly(Instant::now());
                 Next::Groups(group.into_iter().map(|op| vec![op]).collect())
             }
             Kind::Quota | Kind::Refused(_) => Next::Groups(self.split(group)),
@@ -190,8 +191,7 @@ impl<X: Exchange> Writer<X> {
     fn refuse_rest(&self, groups: &mut Vec<Vec<Op>>, failure: &Failure) {
         if failure.kind.is_of_all() {
             if matches!(failure.kind, Kind::Denied | Kind::NotFound | Kind::NoZone) {
-                // It was no matter of batches.
-                self.lock().singly_until = None;
+                self.lock().go_together();
             }
             let rest: Vec<_> = groups.drain(..).flatten().collect();
             self.refuse(rest, failure.clone());
@@ -205,29 +205,16 @@ impl<X: Exchange> Writer<X> {
     }
 
     fn put_back(&self, group: Vec<Op>) {
-        let mut state = self.lock();
-        let deletes = group.into_iter().filter(|op| !op.change.is_post());
-        let before = state.waiting.len();
-        state.waiting.extend(deletes);
-        state.waiting.sort_by_key(|op| op.number);
-        let count = state.waiting.len() - before;
-        drop(state);
-        self.count_come(count);
-    }
-
-    /// More than went through so far may go through, on a larger plan.
-    fn learn_size(&self, changes: usize) {
-        let mut state = self.lock();
-        if changes == state.most && !state.is_limited {
-            state.most = (state.most * 2).min(LARGEST_PLAN);
-        }
+        let mut queue = self.lock();
+        let before = queue.len();
+        queue.put_back(group);
+        self.count_come(queue.len() - before);
     }
 
     /// In halves; one that was larger than any plan's smallest, in parts of that size, and for ever.
     pub(super) fn split(&self, mut group: Vec<Op>) -> Vec<Vec<Op>> {
         let size = if group.len() > FREE_PLAN {
-            let mut state = self.lock();
-            (state.most, state.is_limited) = (FREE_PLAN, true);
+            self.lock().limit_size();
             warn!(zone = %self.records.zone.name, changes = group.len(), "a large batch is refused");
             FREE_PLAN
         } else {

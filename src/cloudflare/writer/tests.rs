@@ -8,6 +8,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use super::queue::FREE_PLAN;
 use super::*;
 use crate::challenge::TxtValue;
 use crate::cloudflare::Cloudflare;

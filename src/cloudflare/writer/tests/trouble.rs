@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cloudflare::script::{html, lost, unsent};
+use crate::cloudflare::writer::queue::SINGLY;
 
 #[tokio::test(start_paused = true)]
 async fn who_is_to_blame_is_found_by_halves() {
