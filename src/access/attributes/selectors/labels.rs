@@ -14,7 +14,7 @@ pub(in crate::access::attributes) fn labels(text: &str) -> Option<Vec<Requiremen
         requirements.extend(requirement(token, &mut tokens)?);
         match tokens.next() {
             None => break,
-            Some(",") if tokens.peek().is_some_and(|next| next == "!" || !is_sign(next)) => {}
+            Some(",") if tokens.peek().is_some() => {}
             Some(_) => return None,
         }
     }
@@ -26,7 +26,7 @@ pub(in crate::access::attributes) fn labels(text: &str) -> Option<Vec<Requiremen
 fn requirement(first: &str, tokens: &mut Tokens<'_>) -> Option<Vec<Requirement>> {
     let absent = first == "!";
     let key = if absent { tokens.next()? } else { first };
-    if is_sign(key) || !is_key(key) {
+    if !is_key(key) {
         return None;
     }
     let made = |operator, values| Some(vec![Requirement { key: key.to_owned(), operator, values }]);
@@ -50,7 +50,7 @@ fn requirement(first: &str, tokens: &mut Tokens<'_>) -> Option<Vec<Requirement>>
 fn exact(tokens: &mut Tokens<'_>) -> Option<String> {
     match tokens.peek() {
         None | Some(",") => Some(String::new()),
-        Some(_) => tokens.next().filter(|value| !is_sign(value) && is_value(value)).map(str::to_owned),
+        Some(_) => tokens.next().filter(|value| is_value(value)).map(str::to_owned),
     }
 }
 
@@ -63,7 +63,7 @@ fn set(tokens: &mut Tokens<'_>) -> Option<Vec<String>> {
     loop {
         let value = match tokens.peek()? {
             "," | ")" => "",
-            _ => tokens.next().filter(|value| !is_sign(value) && is_value(value))?,
+            _ => tokens.next().filter(|value| is_value(value))?,
         };
         values.push(value.to_owned());
         match tokens.next()? {
@@ -104,10 +104,6 @@ fn scan(text: &str) -> Tokens<'_> {
         rest = rest[length..].trim_start_matches(BLANK);
     }
     Tokens(tokens)
-}
-
-fn is_sign(token: &str) -> bool {
-    token.starts_with(|c| SIGNS.contains(c))
 }
 
 /// `[DNS subdomain /] name` (`IsQualifiedName` of `pkg/util/validation`).
@@ -160,6 +156,7 @@ mod tests {
             ("notin=in", Some("notin In in")),
             ("a=,b", Some("a In  & b Exists ")),
             ("example.com/a=b", Some("example.com/a In b")),
+            ("ex-1.com/a,x,!y", Some("ex-1.com/a Exists  & x Exists  & y DoesNotExist ")),
             ("a>1,b<2,c", Some("c Exists ")),
             ("a>x", None),
             ("a>=1", None),
@@ -180,6 +177,13 @@ mod tests {
             ("x in a", None),
             ("-a", None),
             ("a=-", None),
+            ("x in (-a)", None),
+            ("x in (!)", None),
+            ("a,=b", None),
+            ("a,,b", None),
+            ("ex-/a", None),
+            ("-ex/a", None),
+            ("ex..com/a", None),
             ("Example/a", None),
         ] {
             assert_eq!(read(text).as_deref(), expected, "{text}");
