@@ -193,27 +193,48 @@ mod tests {
     use std::time::Duration;
 
     use rcgen::{
-        BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+        BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, ExtendedKeyUsagePurpose, IsCa,
+        KeyPair,
     };
 
     use super::*;
 
-    #[test]
-    fn a_verdict_is_for_one_second_and_these_authorities() {
+    /// An authority, and a client of it.
+    fn authority(change: impl Fn(&mut CertificateParams)) -> (String, PeerCertificates) {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        change(&mut params);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let mut params = CertificateParams::default();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let client = params.signed_by(&KeyPair::generate().unwrap(), &authority).unwrap();
+        (authority.pem(), PeerCertificates::new(&[client.der().clone()]))
+    }
 
-        let anchors = || Arc::new(Anchors::parse(&authority.pem()).unwrap());
-        let (ours, others, peer) = (anchors(), anchors(), PeerCertificates::new(&[client.der().clone()]));
-        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_verdict_is_for_one_second_and_these_authorities() {
+        let (pem, peer) = authority(|_| {});
+        let anchors = || Arc::new(Anchors::parse(&pem).unwrap());
+        let (ours, others) = (anchors(), anchors());
         assert!(!peer.are_verified(&ours, at(1_000_000_000)));
         ours.verify(&peer, at(1_000_000_000)).unwrap();
         assert!(peer.are_verified(&ours, at(1_000_000_000)));
         assert!(!peer.are_verified(&ours, at(1_000_000_001)));
         assert!(!peer.are_verified(&others, at(1_000_000_000)));
+    }
+
+    #[test]
+    fn what_does_not_say_that_it_may_sign_signs_for_nobody() {
+        let unreadable_usage = CustomExtension::from_oid_content(&[2, 5, 29, 15], vec![0xff]);
+        for (pem, peer) in [
+            authority(|params| params.is_ca = IsCa::NoCa),
+            authority(|params| params.custom_extensions.push(unreadable_usage.clone())),
+        ] {
+            Arc::new(Anchors::parse(&pem).unwrap()).verify(&peer, at(1_000_000_000)).unwrap_err();
+        }
     }
 }

@@ -31,10 +31,17 @@ impl Listing {
         self.records().iter().find(|record| record.value == value.as_str())
     }
 
-    /// When the record of a value was made, if that was after `seen` for sure: ages are told in whole seconds.
-    fn made_after(&self, seen: Instant, value: &TxtValue) -> Option<Instant> {
-        let made = self.0.as_ref()?.0.checked_sub(self.find(value)?.age)?;
-        (made > seen + Duration::from_secs(1)).then_some(made)
+    /// Whether the record of a value is for sure not the one that was seen at `seen`: it is not the one that was made here,
+    /// or was made since. Ages are told in whole seconds.
+    fn is_another(&self, seen: Instant, value: &TxtValue, made: Option<&str>) -> bool {
+        let (Some((listed, _)), Some(record)) = (&self.0, self.find(value)) else {
+            return false;
+        };
+        let is_newer = |made: Instant| made > seen + Duration::from_secs(1);
+        match made {
+            Some(id) => record.id != id,
+            None => listed.checked_sub(record.age).is_some_and(is_newer),
+        }
     }
 }
 
@@ -75,14 +82,19 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
                 written.resumed && seen.is_some() && quiet.is_some()
             };
             if listing.0.is_none() && (written.found || has_strangers(job, &sighting) || may_be_another()) {
-                let now = Instant::now();
-                listing = Listing(Some((now, self.list(job, written).await?)));
+                listing = self.list(job, written).await?;
             }
-            let since = self.live_since(job, written, &sighting, &listing);
+            let own = Key { fqdn, value: &challenge.value, credential: written.credential.id() };
+            let since = self.ledger.seen(std::iter::once(own)).unwrap_or(sighting.since);
+            let made = self.ledger.writer(own).and_then(|writer| writer.id);
+            if listing.is_another(since, &challenge.value, made.as_deref()) {
+                self.ledger.replaced(own);
+                continue;
+            }
             match self.quiet_at(job, written, since, &known, &sighting, &listing) {
                 Some(quiet) if quiet > Instant::now() => hold_back(fqdn, quiet, *deadline).await?,
                 _ => {
-                    written.keys(fqdn).take(1).for_each(|own| self.ledger.confirmed(own));
+                    self.ledger.confirmed(own);
                     return Ok(());
                 }
             }
@@ -91,15 +103,17 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
     }
 
     /// Every record at the name, but for orphans.
-    async fn list(&self, job: &Job, written: &Written) -> Result<Vec<Record>, Error> {
+    async fn list(&self, job: &Job, written: &Written) -> Result<Listing, Error> {
         let Written { credential, zone, values, .. } = written;
         let fqdn = &job.challenge.fqdn;
         let records = self.parts.records.list(credential, zone, fqdn, job.deadline).await?;
+        // Not before: the call may have had to wait.
+        let listed = Instant::now();
         let is_wanted = |record: &&Record| !values.iter().any(|value| value.as_str() == record.value);
         let others: Vec<_> = records.iter().filter(is_wanted).collect();
         let budget = job.deadline.at_most(ORPHAN_BUDGET);
         self.remove_orphans(credential, zone, fqdn, &others, budget).await;
-        Ok(records)
+        Ok(Listing(Some((listed, records))))
     }
 
     /// The name's Challenges now that the values are live.
@@ -108,14 +122,6 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         let known = name.and_then(|name| self.parts.challenges.known(name)).unwrap_or_default();
         let is_new = |value: &TxtValue| *value == job.challenge.value || written.new.contains(value);
         up_to_date(&self.parts.challenges, known, is_new, job.deadline).await
-    }
-
-    /// Since when the record that stands has been seen at every name server.
-    fn live_since(&self, job: &Job, written: &Written, sighting: &Sighting, listing: &Listing) -> Instant {
-        let Challenge { fqdn, value, .. } = &job.challenge;
-        let key = Key { fqdn, value, credential: written.credential.id() };
-        let seen = self.ledger.seen(std::iter::once(key)).unwrap_or(sighting.since);
-        listing.made_after(seen, value).unwrap_or(seen)
     }
 
     fn quiet_at(

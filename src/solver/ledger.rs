@@ -130,6 +130,16 @@ impl Ledger {
         });
     }
 
+    /// What was seen of a value was an earlier record than the one that stands, which somebody else made: it is watched anew.
+    pub(crate) fn replaced(&self, key: Key<'_>) {
+        self.update(key, |entry| {
+            entry.seen = None;
+            if let Some(writer) = &mut entry.writer {
+                writer.id = None;
+            }
+        });
+    }
+
     /// A value was confirmed.
     pub(crate) fn confirmed(&self, key: Key<'_>) {
         self.update(key, |entry| {

@@ -41,6 +41,8 @@ pub(super) struct State {
     /// What the API server says where the watch lags.
     pub(super) now: Option<Vec<LiveChallenge>>,
     pub(super) propagation: bool,
+    /// How long a list waits for its call.
+    pub(super) list_waits: Duration,
     next_id: u32,
 }
 
@@ -72,6 +74,7 @@ impl World {
             challenges: None,
             now: None,
             propagation: true,
+            list_waits: Duration::ZERO,
             next_id: 0,
         })))
     }
@@ -190,6 +193,7 @@ impl Records for World {
         _: Deadline,
     ) -> Result<Vec<Record>, Error> {
         self.call("list", Some(credential))?;
+        tokio::time::sleep(self.with(|state| state.list_waits)).await;
         let read = |record: &Stored| Record {
             id: record.id.clone(),
             value: record.value.clone(),

@@ -137,21 +137,36 @@ async fn a_value_that_comes_back_is_confirmed_once_its_predecessor_is_gone() {
     assert!(start.elapsed() >= Duration::from_secs(30), "{:?}", start.elapsed());
 }
 
-/// Simulation, seed 1524: since this process saw the value, somebody deleted its record, and another replica made it anew.
+/// Simulation, seeds 1524 and 184273: since this process saw the value, somebody deleted its record, and another replica made it
+/// anew. The list that shows it may have to wait for its call.
 #[tokio::test(start_paused = true)]
 async fn what_was_seen_of_an_earlier_record_does_not_count() {
-    let world = World::new();
-    world.set_challenges(&[(A, Stage::Pending)]);
-    let solver = world.solver();
-    present(&solver, A).await.unwrap();
-    tokio::time::advance(Duration::from_secs(50)).await;
-    world.delete(A);
-    world.put(A, "");
-    world.set_challenges(&[(A, Stage::Pending), (B, over(Instant::now()))]);
-    tokio::time::advance(DELAY * 2).await;
-    let start = Instant::now();
-    solver.answer(request("Present", A), long()).await.unwrap();
-    assert!(start.elapsed() + DELAY * 3 >= TTL, "{:?}", start.elapsed());
+    for list_waits in [Duration::ZERO, Duration::from_secs(4)] {
+        let world = World::new();
+        world.with(|state| state.list_waits = list_waits);
+        world.set_challenges(&[(A, Stage::Pending)]);
+        // Whose record it is.
+        for is_made_here in [true, false] {
+            let solver = world.solver();
+            if !is_made_here {
+                present(&world.solver(), A).await.unwrap();
+            }
+            present(&solver, A).await.unwrap();
+            tokio::time::advance(Duration::from_secs(50)).await;
+            world.delete(A);
+            world.put(A, "");
+            let live = Instant::now() + DELAY;
+            world.set_challenges(&[(A, Stage::Pending), (B, over(Instant::now()))]);
+            tokio::time::advance(DELAY * 2).await;
+            let held = present(&solver, A).await.unwrap_err();
+            assert!(matches!(held.cause(), Cause::HeldBack(_)), "{held}");
+            solver.answer(request("Present", A), long()).await.unwrap();
+            assert!(Instant::now() >= live + TTL, "{:?}", live.elapsed());
+            assert!(Instant::now() <= live + TTL * 2, "{:?}", live.elapsed());
+            clean_up(&solver, A).await.unwrap();
+            tokio::time::advance(TTL * 20).await;
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
