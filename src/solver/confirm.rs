@@ -48,31 +48,14 @@ impl Listing {
 impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, C> {
     /// Waits until the values are live, and until no resolver can hold an answer without ours.
     pub(super) async fn confirm(&self, job: &Job, written: &Written) -> Result<(), Error> {
-        let Job { challenge, deadline, .. } = job;
-        let fqdn = &challenge.fqdn;
+        let Challenge { fqdn, value, .. } = &job.challenge;
         let (mut listing, mut held) = (Listing::default(), false);
         loop {
             let seen = self.ledger.seen(written.keys(fqdn));
-            let watch = Watch { zone: &written.zone, fqdn, values: &written.values, seen };
-            let sighting = match self.parts.propagation.confirm(watch, *deadline).await {
-                Ok(Some(sighting)) => sighting,
-                Ok(None) => {
-                    // Nothing will tell whether the record still stands, so the next Present writes again.
-                    written.keys(fqdn).for_each(|key| self.ledger.doubt(key));
-                    return Ok(());
-                }
-                // It was live, and the time that is left after a wait may be too short for another look.
-                Err(error) if held && is_not_live(&error) => {
-                    return Err(Error::new(Cause::HeldBack(fqdn.clone()), error));
-                }
-                Err(error) => {
-                    // It may be another zone by now that is served under this name.
-                    self.parts.records.doubt(&written.credential, &written.zone);
-                    if is_not_live(&error) {
-                        written.keys(fqdn).for_each(|key| self.ledger.doubt(key));
-                    }
-                    return Err(error);
-                }
+            let Some(sighting) = self.look(job, written, seen, held).await? else {
+                // Nothing will tell whether the record still stands, so the next Present writes again.
+                written.keys(fqdn).for_each(|key| self.ledger.doubt(key));
+                return Ok(());
             };
             self.ledger.saw(written.keys(fqdn), sighting.since, seen);
             let known = self.known_now(job, written).await;
@@ -84,15 +67,15 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             if listing.0.is_none() && (written.found || has_strangers(job, &sighting) || may_be_another()) {
                 listing = self.list(job, written).await?;
             }
-            let own = Key { fqdn, value: &challenge.value, credential: written.credential.id() };
+            let own = Key { fqdn, value, credential: written.credential.id() };
             let since = self.ledger.seen(std::iter::once(own)).unwrap_or(sighting.since);
             let made = self.ledger.writer(own).and_then(|writer| writer.id);
-            if listing.is_another(since, &challenge.value, made.as_deref()) {
+            if listing.is_another(since, value, made.as_deref()) {
                 self.ledger.replaced(own);
                 continue;
             }
             match self.quiet_at(job, written, since, &known, &sighting, &listing) {
-                Some(quiet) if quiet > Instant::now() => hold_back(fqdn, quiet, *deadline).await?,
+                Some(quiet) if quiet > Instant::now() => hold_back(fqdn, quiet, job.deadline).await?,
                 _ => {
                     self.ledger.confirmed(own);
                     return Ok(());
@@ -100,6 +83,31 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             }
             held = true;
         }
+    }
+
+    /// Waits until the values are live; `None` where nobody looks.
+    async fn look(
+        &self,
+        job: &Job,
+        written: &Written,
+        seen: Option<Instant>,
+        held: bool,
+    ) -> Result<Option<Sighting>, Error> {
+        let fqdn = &job.challenge.fqdn;
+        let watch = Watch { zone: &written.zone, fqdn, values: &written.values, seen };
+        self.parts.propagation.confirm(watch, job.deadline).await.map_err(|error| {
+            let is_not_live = matches!(error.cause(), Cause::NotLive(_) | Cause::Unconfirmed { .. });
+            // It was live, and the time that is left after a wait may be too short for another look.
+            if held && is_not_live {
+                return Error::new(Cause::HeldBack(fqdn.clone()), error);
+            }
+            // It may be another zone by now that is served under this name.
+            self.parts.records.doubt(&written.credential, &written.zone);
+            if is_not_live {
+                written.keys(fqdn).for_each(|key| self.ledger.doubt(key));
+            }
+            error
+        })
     }
 
     /// Every record at the name, but for orphans.
@@ -153,11 +161,6 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         };
         evidence.quiet_at(lifetime(job.config.ttl()))
     }
-}
-
-/// Whether it may be the record that is missing, by whatever way it was looked for.
-fn is_not_live(error: &Error) -> bool {
-    matches!(error.cause(), Cause::NotLive(_) | Cause::Unconfirmed { .. })
 }
 
 /// The value of a record that some challenge stands behind: no CA has looked at anything else.
