@@ -194,14 +194,8 @@ impl<X: Exchange> Writer<X> {
         deadline: Deadline,
     ) -> Result<(u64, oneshot::Receiver<Verdict>), Error> {
         let is_post = change.is_post();
-        let Entered { number, verdict, how } = {
-            let mut queue = self.lock();
-            let entered = queue.enter(change, deadline)?;
-            if entered.how != How::Joined {
-                self.count_come(1);
-            }
-            entered
-        };
+        let entered = self.counted(|queue| queue.enter(change, deadline));
+        let Entered { number, verdict, how } = entered?;
         match how {
             How::First => drop(self.work.spawn(Arc::clone(self).run())),
             How::Behind if is_post => self.hurried.notify_one(),
@@ -245,23 +239,17 @@ impl<X: Exchange> Writer<X> {
         self.budget.permit(Urgency::Present).await
     }
 
-    /// Takes from the queue, and counts what it no longer holds.
-    fn counted<T>(&self, take: impl FnOnce(&mut Queue) -> T) -> T {
+    /// Changes the queue, and counts what came and what went.
+    fn counted<T>(&self, change: impl FnOnce(&mut Queue) -> T) -> T {
         let mut queue = self.lock();
         let before = queue.len();
-        let taken = take(&mut queue);
-        self.count_gone(before - queue.len());
-        taken
-    }
-
-    fn count_come(&self, count: usize) {
-        self.budget.gather(count);
-        self.records.api.metrics.cloudflare.writes_waiting.inc_by(count.try_into().unwrap_or(i64::MAX));
-    }
-
-    fn count_gone(&self, count: usize) {
-        self.budget.release(count);
-        self.records.api.metrics.cloudflare.writes_waiting.dec_by(count.try_into().unwrap_or(i64::MAX));
+        let changed = change(&mut queue);
+        let after = queue.len();
+        self.budget.gather(after.saturating_sub(before));
+        self.budget.release(before.saturating_sub(after));
+        let count = |changes: usize| i64::try_from(changes).unwrap_or(i64::MAX);
+        self.records.api.metrics.cloudflare.writes_waiting.inc_by(count(after) - count(before));
+        changed
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

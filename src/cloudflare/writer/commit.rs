@@ -182,7 +182,7 @@ impl<X: Exchange> Writer<X> {
             op.tell(&verdict);
         }
         if failure.kind == Kind::Limited {
-            self.put_back(group);
+            self.counted(|queue| queue.put_back(group));
         }
         Next::Refused(failure)
     }
@@ -202,13 +202,6 @@ impl<X: Exchange> Writer<X> {
                 self.refuse(posts, failure.clone());
             }
         }
-    }
-
-    fn put_back(&self, group: Vec<Op>) {
-        let mut queue = self.lock();
-        let before = queue.len();
-        queue.put_back(group);
-        self.count_come(queue.len() - before);
     }
 
     /// In halves; one that was larger than any plan's smallest, in parts of that size, and for ever.

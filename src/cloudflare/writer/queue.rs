@@ -69,9 +69,15 @@ impl Queue {
         self.numbers
     }
 
+    /// One more, or one more who waits for one like it. One that nobody waits for any more makes way: its comment may be
+    /// another.
     pub(super) fn enter(&mut self, change: Change, deadline: Deadline) -> Result<Entered, Error> {
         if let Some(twin) = op::twin(&mut self.waiting, &change) {
-            return Ok(Entered { number: twin.number, verdict: twin.join(deadline), how: How::Joined });
+            let number = twin.number;
+            if twin.is_wanted() {
+                return Ok(Entered { number, verdict: twin.join(deadline), how: How::Joined });
+            }
+            self.waiting.retain(|op| op.number != number);
         }
         if self.waiting.len() >= MOST_WAITING {
             return Err(Error::new(Cause::RateLimited, "too many changes wait for this zone"));

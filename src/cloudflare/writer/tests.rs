@@ -167,6 +167,25 @@ async fn at_the_deadline_it_counts_whether_a_change_was_on_its_way() {
     assert_eq!(cloudflare.api.metrics.cloudflare.writes_waiting.get(), 0);
 }
 
+/// Simulation, seed 261347: a record had the mark of a Present that had given up, and said nothing of the one that made it.
+#[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_any_more_is_not_made_for_the_next() {
+    let (cloudflare, script) = Script::start([post("x").after(CALL), post("a")]);
+    let create_a = async |comment: &str, deadline| {
+        let record = NewRecord { comment: comment.to_owned(), ..new("a") };
+        cloudflare.create(&token("t"), &example(), &fqdn("a.example.com"), record, deadline).await
+    };
+    let waiting = async {
+        sleep(CALL / 4).await;
+        create_a("first", Deadline::within(CALL / 4)).await.unwrap_err();
+        create_a("second", soon()).await
+    };
+    let (x, a) = tokio::join!(create(&cloudflare, "x"), waiting);
+    assert_eq!((x.unwrap().created, a.unwrap().created), (Created::New, Created::New));
+    assert_eq!(script.bodies()[1]["comment"], "second");
+    assert_eq!(cloudflare.api.metrics.cloudflare.writes_waiting.get(), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn lists_of_many_names_are_one_list_of_the_zone() {
     let all = list_all(1, 1, &["b", "c", "d", "other"]);

@@ -4,7 +4,7 @@ use simulation::{Bug, Plan, play, shrink};
 
 #[test]
 fn schedules_come_to_a_good_end() {
-    for seed in 0..200 {
+    for seed in (0..200).chain(FAILED_ONCE) {
         if let Some(violation) = play(&Plan::draw(seed), None).violation {
             panic!("seed {seed}: {violation}");
         }
@@ -28,3 +28,6 @@ fn a_schedule_that_fails_is_made_small() {
     assert_eq!(small.size(), 1, "{small:#?}");
     assert!(play(&small, None).violation.is_none(), "it is the bug's fault");
 }
+
+/// What each of them found stands in `docs/reliability.md`.
+const FAILED_ONCE: [u64; 7] = [1472, 1524, 2757, 15212, 105_949, 184_273, 261_347];
