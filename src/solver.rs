@@ -25,7 +25,7 @@ use self::ledger::Ledger;
 use self::mark::Owner;
 use self::order::Order;
 use self::port::{Challenges, Credentials, Freshness, Propagation, Records};
-use crate::challenge::{Action, Challenge, ChallengeRequest};
+use crate::challenge::{Action, ChallengeRequest};
 use crate::deadline::Deadline;
 use crate::expiring::Expiring;
 use crate::issuer::CredentialSource;
@@ -99,15 +99,13 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
     /// The credential that replaces one which Cloudflare refused: read now, and another; else the refusal stands.
     async fn renewed(
         &self,
-        challenge: &Challenge,
+        namespace: &str,
         source: &CredentialSource,
         old: &Credential,
         refusal: Error,
         deadline: Deadline,
     ) -> Result<Credential, Error> {
-        let loaded =
-            self.parts.credentials.load(&challenge.namespace, source, Freshness::Now, deadline).await;
-        match loaded {
+        match self.parts.credentials.load(namespace, source, Freshness::Now, deadline).await {
             Ok(new) if new.id() != old.id() => Ok(new),
             _ => Err(refusal),
         }

@@ -57,7 +57,7 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         let _removal = phases.begin(Phase::Removal);
         let result = match self.remove_with(challenge, config, &credential, deadline).await {
             Err(refusal) if super::is_refusal(&refusal) => {
-                match self.renewed(challenge, source, &credential, refusal, deadline).await {
+                match self.renewed(&challenge.namespace, source, &credential, refusal, deadline).await {
                     Ok(renewed) => self.remove_with(challenge, config, &renewed, deadline).await,
                     refused => refused.map(drop),
                 }

@@ -16,7 +16,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::Instant;
 
 use self::entry::Entry;
-pub(crate) use self::entry::{Key, Writer};
+pub(crate) use self::entry::{Ahead, Key, Writer};
 use super::port::{Created, Zone};
 use crate::challenge::TxtValue;
 use crate::name::Fqdn;
@@ -53,14 +53,19 @@ impl Ledger {
             if writer.created == Created::New {
                 entry.seen = None;
                 entry.confirmed = None;
-                entry.renewed = entry.gone.map(|_| entry.touched).or(entry.renewed);
             }
+            entry.renewed = entry.gone.map(|_| entry.touched).or(entry.renewed);
             entry.writer = Some(Box::new(writer));
             entry.intended = None;
             entry.stands_since = Some(entry.touched);
             entry.gone = None;
             entry.cleaned_for.clear();
         });
+    }
+
+    /// A value is about to be written: a `CleanUp` that comes after that is no repetition of an earlier one.
+    pub(crate) fn begins(&self, key: Key<'_>) {
+        self.update(key, |entry| entry.cleaned_for.clear());
     }
 
     /// A value is about to be written ahead.

@@ -2,7 +2,7 @@
 
 use super::Solver;
 use super::error::{Cause, Class, Error};
-use super::ledger::{Key, Writer};
+use super::ledger::{Ahead, Key, Writer};
 use super::mark::{Mark, OwnerId};
 use super::port::{
     Challenges, Created, Credentials, Freshness, LiveChallenge, Made, NewRecord, Propagation, Records, Stage,
@@ -88,7 +88,8 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         drop(loading);
         let written = match self.write(&job, credential.clone()).await {
             Err(refusal) if super::is_refusal(&refusal) => {
-                let renewed = self.renewed(challenge, source, &credential, refusal, deadline).await?;
+                let renewed =
+                    self.renewed(&challenge.namespace, source, &credential, refusal, deadline).await?;
                 self.write(&job, renewed).await?
             }
             result => result?,
@@ -173,6 +174,10 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             return Ok(Stands { created: writer.created, how: How::Remembered });
         }
         let ahead = (*value != challenge.value).then_some(&challenge.value);
+        let ahead_of =
+            ahead.zip(challenge.dns_name.clone()).zip(config.source(fqdn)).map(|((with, name), source)| {
+                Box::new(Ahead { name, with: with.clone(), source: source.clone() })
+            });
         let comment = Mark::comment(owner, fqdn, value, ahead);
         let record = NewRecord { value: value.clone(), ttl: config.ttl(), comment };
         let writer = |created, id| Writer {
@@ -181,8 +186,9 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             namespace: challenge.namespace.clone(),
             created,
             id,
-            ahead: challenge.dns_name.clone().zip(ahead.cloned()),
+            ahead: ahead_of.clone(),
         };
+        self.ledger.begins(key);
         if !is_own {
             self.ledger.intends(key, writer(Created::New, None));
         }

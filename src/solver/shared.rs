@@ -64,11 +64,12 @@ impl Evidence<'_> {
     /// When an earlier record of the same value, if there was one, is served nowhere any more: until then what is seen may
     /// be that one.
     fn predecessor_gone(&self) -> Option<Instant> {
-        let (at, is_renewed) = self.written.filter(|_| !self.found)?;
+        let (at, is_renewed) = self.written?;
         let has_ended = |known: &LiveChallenge| {
             known.value == *self.value && matches!(known.stage, Stage::Over { presented: Some(_), .. })
         };
-        (is_renewed || self.known.iter().any(has_ended)).then_some(at + DELETE_SPREADS)
+        let is_new = || !self.found && self.known.iter().any(has_ended);
+        (is_renewed || is_new()).then_some(at + DELETE_SPREADS)
     }
 
     fn rivals(&self) -> Vec<Rival> {

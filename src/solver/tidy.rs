@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Solver;
 use super::error::Error;
-use super::ledger::{Key, Writer};
+use super::ledger::{Ahead, Key, Writer};
 use super::mark::Mark;
 use super::port::{
     Challenges, Credentials, Deleted, Doomed, LiveChallenge, Propagation, Record, Records, Stage, Zone,
@@ -25,12 +25,12 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
     /// the change, and a removal that failed is due again.
     pub async fn remove_unpresented(&self, budget: Duration) {
         let unneeded = self.ledger.ahead().into_iter().filter(|(_, value, writer)| {
-            let known = writer.ahead.as_ref().and_then(|(name, _)| self.parts.challenges.known(name));
+            let known = writer.ahead.as_ref().and_then(|ahead| self.parts.challenges.known(&ahead.name));
             known.is_some_and(|known| !known.iter().any(|other| other.value == *value && needs(other)))
         });
         // Several at a time, so that they share calls and a zone that does not answer holds up no other.
         let removals = stream::iter(unneeded).for_each_concurrent(AT_ONCE, async |(fqdn, value, writer)| {
-            match self.remove_written(&fqdn, &value, &writer, Deadline::within(budget)).await {
+            match self.remove_ahead(&fqdn, &value, writer, Deadline::within(budget)).await {
                 Ok(()) => tracing::info!(%fqdn, "removed a value written ahead: its challenge went away"),
                 Err(error) => {
                     tracing::warn!(%fqdn, code = error.cause().code(), detail = ?error.detail(), "a value written ahead is still there");
@@ -38,6 +38,26 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             }
         });
         removals.await;
+    }
+
+    /// Removes a value with what wrote it, or what has taken its place in the Secret.
+    async fn remove_ahead(
+        &self,
+        fqdn: &Fqdn,
+        value: &TxtValue,
+        writer: Writer,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        let refusal = match self.remove_written(fqdn, value, &writer, deadline).await {
+            Err(error) if super::is_refusal(&error) => error,
+            result => return result,
+        };
+        let Some(Ahead { source, .. }) = writer.ahead.as_deref() else {
+            return Err(refusal);
+        };
+        let credential =
+            self.renewed(&writer.namespace, source, &writer.credential, refusal, deadline).await?;
+        self.remove_written(fqdn, value, &Writer { credential, ..writer }, deadline).await
     }
 
     /// Deletes the record that this process made by its id, and says whether that was all: what it did not make, or

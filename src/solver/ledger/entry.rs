@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::challenge::TxtValue;
+use crate::issuer::CredentialSource;
 use crate::name::Fqdn;
 use crate::secret::{Credential, CredentialId};
 use crate::solver::port::{Created, Zone};
@@ -34,7 +35,7 @@ pub(super) struct Entry {
     /// The first time, of whatever record of the value: the CA may have asked since then.
     pub(super) first_confirmed: Option<Instant>,
     pub(super) gone: Option<Instant>,
-    /// When it was written anew, after it had gone.
+    /// When it was written anew, or found to be, after it had gone.
     pub(super) renewed: Option<Instant>,
     /// The Challenges that were known when it went by a `CleanUp`.
     pub(super) cleaned_for: Vec<String>,
@@ -54,8 +55,19 @@ pub(crate) struct Writer {
     pub(crate) created: Created,
     /// Its id, if this process made it.
     pub(crate) id: Option<String>,
-    /// If it was written ahead: for which name's Challenges, and in the `Present` of which value.
-    pub(crate) ahead: Option<(Fqdn, TxtValue)>,
+    /// If it was written ahead.
+    pub(crate) ahead: Option<Box<Ahead>>,
+}
+
+/// For what a value was written ahead.
+#[derive(Debug, Clone)]
+pub(crate) struct Ahead {
+    /// The name's Challenges.
+    pub(crate) name: Fqdn,
+    /// In the `Present` of which value.
+    pub(crate) with: TxtValue,
+    /// Where another credential is found, if the one that wrote it is replaced before the value is to go.
+    pub(crate) source: CredentialSource,
 }
 
 impl Entry {

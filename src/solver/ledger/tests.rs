@@ -1,5 +1,6 @@
 use super::entry::KEPT_AFTER_GONE;
 use super::*;
+use crate::issuer::CredentialSource;
 use crate::secret::Secret;
 
 #[tokio::test(start_paused = true)]
@@ -39,7 +40,10 @@ async fn what_is_written_while_its_predecessor_is_deleted_stands() {
 #[tokio::test(start_paused = true)]
 async fn what_may_have_been_written_ahead_is_remembered_until_that_is_settled() {
     let (ledger, fqdn, a) = (Ledger::default(), fqdn("a.example.com"), value("a"));
-    let ahead = || Writer { ahead: Some((fqdn.clone(), value("b"))), ..writer() };
+    let ahead = || {
+        let ahead = Ahead { name: fqdn.clone(), with: value("b"), source: CredentialSource::Ambient };
+        Writer { ahead: Some(Box::new(ahead)), ..writer() }
+    };
     let begun = Instant::now();
     ledger.intends(key(&fqdn, &a), ahead());
     // A delete that began before may have come first.

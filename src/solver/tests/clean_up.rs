@@ -120,6 +120,21 @@ async fn the_last_means_is_tried_until_it_succeeds_or_never_will() {
     assert_eq!(solver.parts.metrics.in_flight.get(), 0);
 }
 
+/// Simulation, seed 323486: a value came back within seconds, and its Present gave up before the answer that made its record.
+#[tokio::test(start_paused = true)]
+async fn after_a_present_no_clean_up_is_a_repetition() {
+    let world = World::new();
+    world.set_challenges(&[(A, Stage::Pending)]);
+    let solver = world.solver();
+    present(&solver, A).await.unwrap();
+    clean_up(&solver, A).await.unwrap();
+    world.with(|state| state.failures.push(("create", Cause::OutOfTime)));
+    present(&solver, A).await.unwrap_err();
+    world.put(A, "");
+    clean_up(&solver, A).await.unwrap();
+    assert!(world.values().is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_configuration_nobody_can_read_does_not_stand_in_the_way() {
     let spoilt: [fn(&mut ChallengeRequest); 4] = [

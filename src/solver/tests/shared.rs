@@ -137,6 +137,19 @@ async fn a_value_that_comes_back_is_confirmed_once_its_predecessor_is_gone() {
     assert!(start.elapsed() >= Duration::from_secs(30), "{:?}", start.elapsed());
 }
 
+/// Simulation, seed 776111: a POST was delivered twice, so that the answer said that the record had been there before.
+#[tokio::test(start_paused = true)]
+async fn a_value_that_has_come_back_by_itself_waits_as_well() {
+    let world = World::new();
+    let solver = world.solver();
+    present(&solver, A).await.unwrap();
+    clean_up(&solver, A).await.unwrap();
+    world.put(A, "");
+    let start = Instant::now();
+    present(&solver, A).await.unwrap();
+    assert!(start.elapsed() >= Duration::from_secs(30), "{:?}", start.elapsed());
+}
+
 /// Simulation, seeds 1524 and 184273: since this process saw the value, somebody deleted its record, and another replica made it
 /// anew. The list that shows it may have to wait for its call.
 #[tokio::test(start_paused = true)]

@@ -31,6 +31,25 @@ async fn a_value_written_ahead_goes_with_its_challenge() {
     }
 }
 
+/// Simulation, seed 481770: the token that wrote it was replaced and revoked before its challenge went away.
+#[tokio::test(start_paused = true)]
+async fn a_value_written_ahead_goes_by_the_token_that_replaced_the_first() {
+    let world = World::new();
+    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Pending)]);
+    let solver = world.solver();
+    present(&solver, A).await.unwrap();
+    world.set_challenges(&[(A, Stage::Pending)]);
+    world.with(|state| state.refused_tokens.push("good-token"));
+    solver.remove_unpresented(BUDGET).await;
+    assert_eq!(world.values(), [A, B]);
+    world.with(|state| state.secrets.insert("cloudflare, now", Ok("rotated")));
+    solver.remove_unpresented(BUDGET).await;
+    assert_eq!(world.values(), [A]);
+    let calls = world.calls("delete");
+    solver.remove_unpresented(BUDGET).await;
+    assert_eq!(world.calls("delete"), calls, "it is known to be gone");
+}
+
 /// Simulation, seed 1472: a watch that lags showed an ended Challenge as pending, and its value was written once more.
 #[tokio::test(start_paused = true)]
 async fn what_was_written_once_more_after_its_clean_up_goes() {
