@@ -77,6 +77,8 @@ struct Case {
     is_confirmed: bool,
     /// Somebody deletes its record by hand just now, or did.
     robbed: bool,
+    /// When another challenge of the name was confirmed meanwhile.
+    mistaken: Option<Instant>,
 }
 
 /// A moment of a request, to be compared with a later one.
@@ -196,6 +198,11 @@ impl Judge {
             return false;
         }
         state.cases[case].is_confirmed = true;
+        for (of, other) in state.cases.iter_mut().zip(&world.plan.orders) {
+            if of.robbed && other.fqdn() == name {
+                of.mistaken = Some(Instant::now());
+            }
+        }
         if lacks.is_empty() {
             return matches!(world.plan.port, Port::Open | Port::OpenOrDetour);
         }
@@ -213,7 +220,12 @@ impl Judge {
         let all = world.emulator.authorities().into_iter().map(|(_, address)| address.ip());
         let seen: Vec<IpAddr> = all.filter(|address| !life.is_quiet(*address)).collect();
         let mut state = self.lock();
-        if state.cases[case].robbed || state.cases[case].last_is_clean_up || seen.is_empty() {
+        let of = &state.cases[case];
+        if of.robbed || of.last_is_clean_up || seen.is_empty() {
+            return;
+        }
+        // What was deleted by hand and written ahead at once is taken for live while the first is still served.
+        if of.mistaken.is_some_and(|at| at.elapsed() < MISTAKEN) {
             return;
         }
         // Who can't watch Challenges knows nothing of a value that another process confirmed and deleted a moment ago.
@@ -313,6 +325,8 @@ impl Counts {
     }
 }
 
+/// How long a resolver may hold what it got when a record was served no more, and the one in its place not yet.
+const MISTAKEN: Duration = Duration::from_secs(75);
 /// From where the CA looks.
 const RESOLVERS: usize = 3;
 /// One for each reason that some codes tell: port 53 may be blocked, intercepted, or the delegation unknown.
