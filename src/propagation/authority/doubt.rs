@@ -94,7 +94,10 @@ impl<E: Exchange> Course<'_, E> {
         if doubtful && self.intercepted.is_none() {
             self.intercepted = Some(match self.last.heard_at() {
                 _ if self.last.has_resolver() && self.last.verdict() == Verdict::Foreign => true,
-                Some(server) => is_intercepted(self.wait.questions, server).await,
+                Some(server) => {
+                    let found = self.wait.deadline.run(is_intercepted(self.wait.questions, server)).await;
+                    found.map_err(|_| self.late(&self.last))?
+                }
                 None => false,
             });
         }

@@ -119,6 +119,20 @@ async fn an_interceptor_in_disguise_is_found_by_a_name_that_is_anothers() {
     }
 }
 
+/// Simulation, seed 1068800: the question for another's name was waited for beyond the deadline.
+#[tokio::test(start_paused = true)]
+async fn the_search_for_an_interceptor_ends_with_the_request() {
+    for budget in (5_000..6_500).step_by(100) {
+        let lacking = Authorities::all(&[(0, 0, lacks())]);
+        let silent =
+            ALL.iter().fold(lacking, |fake, server| fake.say_of(ELSEWHERE, server, &[(0, 4000, None)]));
+        let begun = Instant::now();
+        let error = run(&silent, Ask { budget, ..Ask::default() }).await.unwrap_err();
+        assert_eq!(error.cause(), &Cause::NotLive(fqdn(NAME)));
+        assert!(begun.elapsed() <= Duration::from_millis(budget), "{:?} of {budget} ms", begun.elapsed());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn nobody_heard_is_blocked_as_soon_as_all_were_given_their_time() {
     let fake = Authorities::all(&[(0, 4000, None)]);
