@@ -161,8 +161,8 @@ impl Plan {
                 order.lives = 1;
             }
         }
-        // A record that is given up with its Secret takes up room for good.
-        plan.tight_quota &= plan.losses.is_empty();
+        // A record that is given up with its Secret takes up room for good, and one that was written ahead until its turn.
+        plan.tight_quota &= plan.losses.is_empty() && !plan.one_by_one;
         if plan.port != Port::Open {
             // Resolvers go on to tell what somebody has deleted by hand, and there is nobody else to ask.
             plan.orders.iter_mut().for_each(|order| order.is_robbed = false);
