@@ -17,6 +17,7 @@ pub(in crate::cloudflare) enum Urgency {
     CleanUp,
 }
 
+/// Those who wait for a call, and what decides when there is one.
 #[derive(Debug)]
 pub(super) struct Line {
     /// As the last answer told them.
@@ -42,7 +43,7 @@ struct Ticket {
     since: Instant,
 }
 
-/// What stands between one in line in line and its call.
+/// What stands between one in line and its call.
 #[derive(Debug)]
 pub(super) enum Turn {
     Now {

@@ -18,7 +18,7 @@ pub(crate) struct Key<'a> {
     pub(crate) credential: CredentialId,
 }
 
-/// Since when each is known of it.
+/// What is remembered, each since when.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) value: TxtValue,
