@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::fakes::{A, B, DELAY, Fake, World, fqdn, present, request};
+use super::fakes::{A, B, DELAY, fqdn, present, request, siblings};
 use crate::deadline::Deadline;
 use crate::solver::error::Cause;
 use crate::solver::port::Stage;
@@ -82,12 +82,4 @@ async fn it_is_not_taken_to_stand_once_a_challenge_of_it_has_ended() {
     world.set_challenges(&[(A, Stage::Pending), (B, over), (B, Stage::Pending)]);
     present(&solver, A).await.unwrap();
     assert_eq!(world.values(), [A, B]);
-}
-
-/// Two challenges of a name that nobody has presented.
-fn siblings() -> (World, Fake) {
-    let world = World::new();
-    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Pending)]);
-    let solver = world.solver();
-    (world, solver)
 }

@@ -350,6 +350,14 @@ pub(super) fn request(action: &str, value: &str) -> ChallengeRequest {
     }
 }
 
+/// Two challenges of a name that nobody has presented.
+pub(super) fn siblings() -> (World, Fake) {
+    let world = World::new();
+    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Pending)]);
+    let solver = world.solver();
+    (world, solver)
+}
+
 /// Asks as cert-manager does, with a deadline of 45 s.
 pub(super) async fn present(solver: &Fake, value: &str) -> Result<(), Error> {
     solver.answer(request("Present", value), Deadline::within(Duration::from_secs(45))).await

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::fakes::{A, B, DELAY, SETTLE, World, clean_up, present, request};
+use super::fakes::{A, B, DELAY, SETTLE, World, clean_up, present, request, siblings};
 use crate::deadline::Deadline;
 use crate::solver::error::Cause;
 use crate::solver::port::Stage;
@@ -15,9 +15,7 @@ const PRESENTED: Stage = Stage::Presented(None);
 
 #[tokio::test(start_paused = true)]
 async fn the_first_present_writes_its_pending_sibling_too() {
-    let world = World::new();
-    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Pending)]);
-    let solver = world.solver();
+    let (world, solver) = siblings();
     present(&solver, A).await.unwrap();
     assert_eq!(world.values(), [A, B]);
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::fakes::{A, B, DELAY, NAME, World, clean_up, fqdn, owner_id, present, request};
+use super::fakes::{A, B, DELAY, NAME, World, clean_up, fqdn, owner_id, present, request, siblings};
 use crate::challenge::TxtValue;
 use crate::deadline::Deadline;
 use crate::solver::mark::{Mark, OwnerId};
@@ -12,9 +12,7 @@ const BUDGET: Duration = Duration::from_secs(30);
 
 #[tokio::test(start_paused = true)]
 async fn a_value_written_ahead_goes_with_its_challenge() {
-    let world = World::new();
-    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Pending)]);
-    let solver = world.solver();
+    let (world, solver) = siblings();
     present(&solver, A).await.unwrap();
     solver.remove_unpresented(BUDGET).await;
     assert_eq!(world.values(), [A, B]);
@@ -34,9 +32,7 @@ async fn a_value_written_ahead_goes_with_its_challenge() {
 /// Simulation, seed 481770: the token that wrote it was replaced and revoked before its challenge went away.
 #[tokio::test(start_paused = true)]
 async fn a_value_written_ahead_goes_by_the_token_that_replaced_the_first() {
-    let world = World::new();
-    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Pending)]);
-    let solver = world.solver();
+    let (world, solver) = siblings();
     present(&solver, A).await.unwrap();
     world.set_challenges(&[(A, Stage::Pending)]);
     world.with(|state| state.refused_tokens.push("good-token"));
@@ -53,9 +49,7 @@ async fn a_value_written_ahead_goes_by_the_token_that_replaced_the_first() {
 /// Simulation, seed 1472: a watch that lags showed an ended Challenge as pending, and its value was written once more.
 #[tokio::test(start_paused = true)]
 async fn what_was_written_once_more_after_its_clean_up_goes() {
-    let world = World::new();
-    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Pending)]);
-    let solver = world.solver();
+    let (world, solver) = siblings();
     present(&solver, A).await.unwrap();
     clean_up(&solver, A).await.unwrap();
     tokio::time::advance(DELAY * 2).await;
@@ -70,9 +64,7 @@ async fn what_was_written_once_more_after_its_clean_up_goes() {
 
 #[tokio::test(start_paused = true)]
 async fn while_challenges_cannot_be_watched_nothing_is_removed() {
-    let world = World::new();
-    world.set_challenges(&[(A, Stage::Pending), (B, Stage::Pending)]);
-    let solver = world.solver();
+    let (world, solver) = siblings();
     present(&solver, A).await.unwrap();
     world.with(|state| state.challenges = None);
     solver.remove_unpresented(BUDGET).await;
