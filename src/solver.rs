@@ -96,17 +96,21 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         result
     }
 
-    /// The credential that replaces one which Cloudflare refused: read now, and another; else the refusal stands.
-    async fn renewed(
+    /// Works with a credential, and where Cloudflare refuses it, with the one that is found in its place now.
+    async fn with_newest<T, W: Future<Output = Result<T, Error>>>(
         &self,
         namespace: &str,
         source: &CredentialSource,
-        old: &Credential,
-        refusal: Error,
+        credential: &Credential,
         deadline: Deadline,
-    ) -> Result<Credential, Error> {
+        work: impl Fn(Credential) -> W,
+    ) -> Result<T, Error> {
+        let refusal = match work(credential.clone()).await {
+            Err(error) if is_refusal(&error) => error,
+            result => return result,
+        };
         match self.parts.credentials.load(namespace, source, Freshness::Now, deadline).await {
-            Ok(new) if new.id() != old.id() => Ok(new),
+            Ok(new) if new.id() != credential.id() => work(new).await,
             _ => Err(refusal),
         }
     }

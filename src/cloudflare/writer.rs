@@ -245,8 +245,10 @@ impl<X: Exchange> Writer<X> {
         let before = queue.len();
         let changed = change(&mut queue);
         let after = queue.len();
-        self.budget.gather(after.saturating_sub(before));
-        self.budget.release(before.saturating_sub(after));
+        match after.checked_sub(before) {
+            Some(come) => self.budget.gather(come),
+            None => self.budget.release(before - after),
+        }
         let count = |changes: usize| i64::try_from(changes).unwrap_or(i64::MAX);
         self.records.api.metrics.cloudflare.writes_waiting.inc_by(count(after) - count(before));
         changed

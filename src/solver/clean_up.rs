@@ -55,15 +55,9 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             self.parts.credentials.load(&challenge.namespace, source, Freshness::Shared, deadline).await?;
         drop(loading);
         let _removal = phases.begin(Phase::Removal);
-        let result = match self.remove_with(challenge, config, &credential, deadline).await {
-            Err(refusal) if super::is_refusal(&refusal) => {
-                match self.renewed(&challenge.namespace, source, &credential, refusal, deadline).await {
-                    Ok(renewed) => self.remove_with(challenge, config, &renewed, deadline).await,
-                    refused => refused.map(drop),
-                }
-            }
-            result => result,
-        };
+        let remove =
+            |credential| async move { self.remove_with(challenge, config, &credential, deadline).await };
+        let result = self.with_newest(&challenge.namespace, source, &credential, deadline, remove).await;
         if result.is_ok() {
             self.refused.remove(&(credential.id(), challenge.fqdn.clone()));
         }

@@ -33,12 +33,12 @@ impl Listing {
 
     /// Whether the record of a value is for sure not the one that was seen at `seen`: it is not the one that was made here,
     /// or was made since. Ages are told in whole seconds.
-    fn is_another(&self, seen: Instant, value: &TxtValue, made: Option<&str>) -> bool {
+    fn is_another(&self, seen: Instant, value: &TxtValue, made: impl FnOnce() -> Option<String>) -> bool {
         let (Some((listed, _)), Some(record)) = (&self.0, self.find(value)) else {
             return false;
         };
         let is_newer = |made: Instant| made > seen + Duration::from_secs(1);
-        match made {
+        match made() {
             Some(id) => record.id != id,
             None => listed.checked_sub(record.age).is_some_and(is_newer),
         }
@@ -69,8 +69,8 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             }
             let own = Key { fqdn, value, credential: written.credential.id() };
             let since = self.ledger.seen(std::iter::once(own)).unwrap_or(sighting.since);
-            let made = self.ledger.writer(own).and_then(|writer| writer.id);
-            if listing.is_another(since, value, made.as_deref()) {
+            let made = || self.ledger.writer(own).and_then(|writer| writer.id);
+            if listing.is_another(since, value, made) {
                 self.ledger.replaced(own);
                 continue;
             }

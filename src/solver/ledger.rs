@@ -68,9 +68,12 @@ impl Ledger {
         self.update(key, |entry| entry.cleaned_for.clear());
     }
 
-    /// A value is about to be written ahead.
+    /// The same, ahead.
     pub(crate) fn intends(&self, key: Key<'_>, writer: Writer) {
-        self.update(key, |entry| entry.intended = Some((entry.touched, Box::new(writer))));
+        self.update(key, |entry| {
+            entry.intended = Some((entry.touched, Box::new(writer)));
+            entry.cleaned_for.clear();
+        });
     }
 
     /// It was refused.

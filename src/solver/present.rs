@@ -86,14 +86,8 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         let credential =
             self.parts.credentials.load(&challenge.namespace, source, Freshness::Shared, deadline).await?;
         drop(loading);
-        let written = match self.write(&job, credential.clone()).await {
-            Err(refusal) if super::is_refusal(&refusal) => {
-                let renewed =
-                    self.renewed(&challenge.namespace, source, &credential, refusal, deadline).await?;
-                self.write(&job, renewed).await?
-            }
-            result => result?,
-        };
+        let write = |credential| self.write(&job, credential);
+        let written = self.with_newest(&challenge.namespace, source, &credential, deadline, write).await?;
         drop(writing);
         tracing::Span::current().record("zone", tracing::field::display(&written.zone.name));
         let _propagation = phases.begin(Phase::Propagation);
@@ -174,10 +168,6 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             return Ok(Stands { created: writer.created, how: How::Remembered });
         }
         let ahead = (*value != challenge.value).then_some(&challenge.value);
-        let ahead_of =
-            ahead.zip(challenge.dns_name.clone()).zip(config.source(fqdn)).map(|((with, name), source)| {
-                Box::new(Ahead { name, with: with.clone(), source: source.clone() })
-            });
         let comment = Mark::comment(owner, fqdn, value, ahead);
         let record = NewRecord { value: value.clone(), ttl: config.ttl(), comment };
         let writer = |created, id| Writer {
@@ -186,10 +176,14 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
             namespace: challenge.namespace.clone(),
             created,
             id,
-            ahead: ahead_of.clone(),
+            ahead: ahead.and_then(|with| {
+                let (name, source) = (challenge.dns_name.clone()?, config.source(fqdn)?.clone());
+                Some(Box::new(Ahead { name, with: with.clone(), source }))
+            }),
         };
-        self.ledger.begins(key);
-        if !is_own {
+        if is_own {
+            self.ledger.begins(key);
+        } else {
             self.ledger.intends(key, writer(Created::New, None));
         }
         let made = self.parts.records.create(credential, zone, fqdn, record, *deadline).await;

@@ -48,16 +48,14 @@ impl<R: Records, P: Propagation, S: Credentials, C: Challenges> Solver<R, P, S, 
         writer: Writer,
         deadline: Deadline,
     ) -> Result<(), Error> {
-        let refusal = match self.remove_written(fqdn, value, &writer, deadline).await {
-            Err(error) if super::is_refusal(&error) => error,
-            result => return result,
-        };
         let Some(Ahead { source, .. }) = writer.ahead.as_deref() else {
-            return Err(refusal);
+            return self.remove_written(fqdn, value, &writer, deadline).await;
         };
-        let credential =
-            self.renewed(&writer.namespace, source, &writer.credential, refusal, deadline).await?;
-        self.remove_written(fqdn, value, &Writer { credential, ..writer }, deadline).await
+        let remove = |credential| {
+            let writer = Writer { credential, ..writer.clone() };
+            async move { self.remove_written(fqdn, value, &writer, deadline).await }
+        };
+        self.with_newest(&writer.namespace, source, &writer.credential, deadline, remove).await
     }
 
     /// Deletes the record that this process made by its id, and says whether that was all: what it did not make, or

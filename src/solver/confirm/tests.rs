@@ -20,6 +20,6 @@ async fn an_age_says_that_a_record_is_another_only_by_more_than_a_second() {
             age: Duration::from_secs(age),
         };
         let listing = Listing(Some((listed, vec![record])));
-        assert_eq!(listing.is_another(seen, &value, made.as_deref()), is_another, "{age} s, {made:?}");
+        assert_eq!(listing.is_another(seen, &value, || made.clone()), is_another, "{age} s, {made:?}");
     }
 }
