@@ -24,7 +24,7 @@ pub use attributes::{Attributes, Requirement, ResourceAttributes};
 pub use chain::{Anchors, PeerCertificates};
 pub use config::{Asked, ConfigError, FrontProxyConfig, Headers};
 pub use error::{AccessError, CredentialError, Unauthenticated};
-pub use identity::Identity;
+pub use identity::{Caller, Identity};
 pub use paths::{AllowedPath, AlwaysAllowed};
 pub use standing::Standing;
 
@@ -90,19 +90,19 @@ impl<A: Authorizer, T: TokenReviewer> Access<A, T> {
         peer: &PeerCertificates,
         headers: &HeaderMap,
         now: UnixTime,
-    ) -> Result<Identity, Unauthenticated> {
+    ) -> Result<Caller, Unauthenticated> {
         let mut errors = Vec::new();
         match self.by_certificate(peer, headers, now) {
-            Ok(Some(identity)) => return Ok(identity.authenticated()),
+            Ok(Some(caller)) => return Ok(caller),
             Ok(None) => {}
             Err(refusals) => errors = refusals,
         }
         match self.by_token(headers).await {
-            Ok(Some(identity)) => return Ok(identity.authenticated()),
+            Ok(Some(identity)) => return Ok(Caller::here(identity.authenticated())),
             Ok(None) => {}
             Err(error) => errors.push(error),
         }
-        if errors.is_empty() { Ok(Identity::anonymous()) } else { Err(Unauthenticated(errors)) }
+        if errors.is_empty() { Ok(Caller::here(Identity::anonymous())) } else { Err(Unauthenticated(errors)) }
     }
 
     /// Whether they may. Group `system:masters` may do anything and everybody may see the health of the server, as in
@@ -124,18 +124,20 @@ impl<A: Authorizer, T: TokenReviewer> Access<A, T> {
         peer: &PeerCertificates,
         headers: &HeaderMap,
         now: UnixTime,
-    ) -> Result<Option<Identity>, Vec<CredentialError>> {
+    ) -> Result<Option<Caller>, Vec<CredentialError>> {
         // Cloned out, so that the channel's lock is not held while signatures are verified.
         let config = self.front_proxy.borrow().clone();
         let Some(config) = config else { return Ok(None) };
         let mut errors = Vec::new();
         match request_header::identity(&config, peer, headers, now) {
-            Ok(Some(identity)) => return Ok(Some(identity)),
+            Ok(Some(identity)) => {
+                return Ok(Some(Caller { identity: identity.authenticated(), passed_on: true }));
+            }
             Ok(None) => {}
             Err(error) => errors.push(error),
         }
         match identity::of_client_certificate(config.client_ca.as_ref(), peer, now) {
-            Ok(Some(identity)) => return Ok(Some(identity)),
+            Ok(Some(identity)) => return Ok(Some(Caller::here(identity.authenticated()))),
             Ok(None) => {}
             Err(error) => errors.push(error),
         }

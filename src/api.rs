@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::error;
 
-use crate::access::{Access, Authorizer, Identity, TokenReviewer, token};
+use crate::access::{Access, Authorizer, Caller, TokenReviewer, token};
 use crate::challenge::ChallengeRequest;
 use crate::deadline::Deadline;
 use crate::health::Health;
@@ -165,10 +165,10 @@ async fn answer<A: Authorizer, T: TokenReviewer, S: Answer>(
         Ok((path, budget)) => Asked { path, query, reader, budget, arrived },
         Err(failure) => return failure.render(&reader),
     };
-    let identity = access::identify(api, &head).await;
-    let known = identity.as_ref().is_ok_and(|identity| !identity.is_anonymous());
-    let answered = match identity {
-        Ok(identity) => enter(api, &identity, &asked, &head, body).await,
+    let caller = access::identify(api, &head).await;
+    let known = caller.as_ref().is_ok_and(|caller| !caller.identity.is_anonymous());
+    let answered = match caller {
+        Ok(caller) => enter(api, &caller, &asked, &head, body).await,
         Err(failure) => Err(failure),
     };
     let mut response = answered.unwrap_or_else(|failure| failure.render(&asked.reader));
@@ -192,12 +192,12 @@ fn read(raw_path: &str, query: &Query, limit: Duration) -> Result<(String, Durat
 
 async fn enter<A: Authorizer, T: TokenReviewer, S: Answer>(
     api: &Api<A, T, S>,
-    identity: &Identity,
+    caller: &Caller,
     asked: &Asked,
     head: &Head,
     body: Body,
 ) -> Result<Response<Body>, Failure> {
-    let _place = access::admit(api, identity, &asked.path, head).await?;
+    let _place = access::admit(api, caller, &asked.path, head).await?;
     let Asked { path, query, reader, .. } = asked;
     let headers = &head.headers;
     match (Route::of(path, &api.group, &api.solver_name), &head.method) {

@@ -25,6 +25,23 @@ pub struct Identity {
     pub extra: BTreeMap<String, Vec<String>>,
 }
 
+/// Who sends a request, and who says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The user.
+    pub identity: Identity,
+    /// Whether the front proxy states the identity, so that the request comes from kube-apiserver, which has
+    /// authenticated and authorized it already; otherwise whoever reaches the port sent it.
+    pub passed_on: bool,
+}
+
+impl Caller {
+    /// Somebody who asks here without the front proxy.
+    pub(super) fn here(identity: Identity) -> Self {
+        Self { identity, passed_on: false }
+    }
+}
+
 impl Identity {
     /// Who sends a request without credentials (`pkg/authentication/request/anonymous/anonymous.go`).
     pub fn anonymous() -> Self {

@@ -11,20 +11,20 @@ use tracing::{debug, error, info};
 
 use super::failure::Failure;
 use super::{Api, status};
-use crate::access::{Attributes, Authorizer, Decision, Identity, PeerCertificates, Standing, TokenReviewer};
+use crate::access::{Attributes, Authorizer, Caller, Decision, PeerCertificates, Standing, TokenReviewer};
 
 /// Who it is.
 pub(super) async fn identify<A: Authorizer, T: TokenReviewer, S>(
     api: &Api<A, T, S>,
     head: &Head,
-) -> Result<Identity, Failure> {
+) -> Result<Caller, Failure> {
     let nobody = PeerCertificates::default();
     let peer = head.extensions.get().unwrap_or(&nobody);
-    let identity = api.access.authenticate(peer, &head.headers, UnixTime::now()).await;
+    let caller = api.access.authenticate(peer, &head.headers, UnixTime::now()).await;
     if let Some(standing) = head.extensions.get::<Standing>() {
-        standing.set(identity.as_ref().is_ok_and(|identity| !identity.is_anonymous()));
+        standing.set(caller.as_ref().is_ok_and(|caller| !caller.identity.is_anonymous()));
     }
-    identity.map_err(|error| {
+    caller.map_err(|error| {
         // The error holds names out of a certificate at most, no header and no token.
         info!(error = ?error.to_string(), "a request could not be authenticated");
         status::unauthorized()
@@ -34,7 +34,7 @@ pub(super) async fn identify<A: Authorizer, T: TokenReviewer, S>(
 /// Whether they may. The place is to be kept until the request is answered.
 pub(super) async fn admit<'a, A: Authorizer, T: TokenReviewer, S>(
     api: &'a Api<A, T, S>,
-    identity: &Identity,
+    caller: &Caller,
     path: &str,
     head: &Head,
 ) -> Result<Option<SemaphorePermit<'a>>, Failure> {
@@ -42,7 +42,8 @@ pub(super) async fn admit<'a, A: Authorizer, T: TokenReviewer, S>(
         return Err(status::impersonation());
     }
     let attributes = Attributes::of(head.method.as_str(), path, head.uri.query());
-    let place = api.in_flight.enter(identity, &attributes)?;
+    let place = api.in_flight.enter(caller, &attributes)?;
+    let identity = &caller.identity;
     match api.access.authorize(identity, &attributes).await {
         Ok(Decision::Allowed) => Ok(place),
         Ok(Decision::Forbidden { reason }) => {
@@ -63,30 +64,46 @@ fn impersonates(headers: &HeaderMap) -> bool {
 }
 
 /// The places for requests being answered (`pkg/server/filters/maxinflight.go`).
+///
+/// There are as many again for what kube-apiserver passes on: whoever else reaches the port can take all of the others,
+/// for as long as a review lasts, and must not keep a challenge out.
 #[derive(Debug)]
 pub(super) struct InFlight {
+    passed_on: Places,
+    others: Places,
+}
+
+#[derive(Debug)]
+struct Places {
     reading: Semaphore,
     writing: Semaphore,
 }
 
-impl InFlight {
-    /// `pkg/server/config.go`.
-    pub(super) fn new() -> Self {
+/// `pkg/server/config.go`.
+impl Default for Places {
+    fn default() -> Self {
         Self { reading: Semaphore::new(400), writing: Semaphore::new(200) }
+    }
+}
+
+impl InFlight {
+    pub(super) fn new() -> Self {
+        Self { passed_on: Places::default(), others: Places::default() }
     }
 
     /// Takes a place; those who may do anything need none.
     fn enter(
         &self,
-        identity: &Identity,
+        caller: &Caller,
         attributes: &Attributes,
     ) -> Result<Option<SemaphorePermit<'_>>, Failure> {
-        if identity.is_master() {
+        if caller.identity.is_master() {
             return Ok(None);
         }
+        let places = if caller.passed_on { &self.passed_on } else { &self.others };
         let places = match attributes.verb() {
-            "get" | "list" | "watch" => &self.reading,
-            _ => &self.writing,
+            "get" | "list" | "watch" => &places.reading,
+            _ => &places.writing,
         };
         places.try_acquire().map(Some).map_err(|_| status::too_many_requests())
     }

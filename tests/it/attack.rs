@@ -30,7 +30,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use tokio::sync::watch;
 
 use crate::edge::certs::Authority;
-use crate::edge::world::{Cluster, front_proxy};
+use crate::edge::world::{Cluster, front_proxy, identify};
 
 /// Both doors for certificates, with the authority of each, and the one for tokens.
 struct Doors {
@@ -65,7 +65,7 @@ impl Doors {
         chain: &[CertificateDer<'_>],
         headers: &HeaderMap,
     ) -> Result<Identity, Unauthenticated> {
-        self.access.authenticate(&PeerCertificates::new(chain), headers, UnixTime::now()).await
+        identify(&self.access, &PeerCertificates::new(chain), headers, UnixTime::now()).await
     }
 
     /// Whose name the request comes to bear; `401` if nobody's.

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::{headers, name};
 use crate::cluster::{PAUSES, soon, stand_in};
 use crate::edge::certs::{Authority, Kind, Leaf};
-use crate::edge::world::Cluster;
+use crate::edge::world::{Cluster, identify};
 
 const NAME: &str = "extension-apiserver-authentication";
 
@@ -53,7 +53,7 @@ impl Watched {
         let access = Access::new(self.front_proxy.clone(), Cluster::default(), Cluster::default());
         let stated = headers(&[("x-remote-user", b"carol"), ("x-remote-group", b"system:masters")]);
         let peer = PeerCertificates::new(&leaf.chain);
-        let identity = access.authenticate(&peer, &stated, UnixTime::now()).await;
+        let identity = identify(&access, &peer, &stated, UnixTime::now()).await;
         let master = identity.as_ref().is_ok_and(Identity::is_master);
         format!("{}{}", name(&identity), if master { ", master" } else { "" })
     }

@@ -11,7 +11,7 @@ use rustls::pki_types::UnixTime;
 
 use super::{Doors, Field, access, config, headers, name};
 use crate::edge::certs::Kind;
-use crate::edge::world::{Cluster, World};
+use crate::edge::world::{Cluster, World, identify};
 
 const ANONYMOUS: &str = "system:anonymous";
 
@@ -32,7 +32,7 @@ fn bob() -> Identity {
 async fn a_token_is_what_follows_one_word_and_one_space() {
     let access = access(config(&[]), Cluster::default(), Known(bob()));
     let who = async |fields: &HeaderMap| {
-        name(&access.authenticate(&PeerCertificates::default(), fields, UnixTime::now()).await)
+        name(&identify(&access, &PeerCertificates::default(), fields, UnixTime::now()).await)
     };
     let cases: [(&[&[u8]], &str); 31] = [
         (&[b"Bearer good"], "bob"),
@@ -151,7 +151,7 @@ async fn a_user_is_what_the_review_says_and_no_more() {
         let cluster = Cluster::default();
         let access = access(config(&[]), cluster.clone(), Known(stated));
         let fields = headers(&[("authorization", b"Bearer good"), ("x-remote-group", b"system:masters")]);
-        let got = access.authenticate(&PeerCertificates::default(), &fields, UnixTime::now()).await.unwrap();
+        let got = identify(&access, &PeerCertificates::default(), &fields, UnixTime::now()).await.unwrap();
         assert_eq!((got.name.as_str(), got.groups.join(",")), (user, expected_groups.to_owned()));
         assert_eq!((got.uid.as_str(), &got.extra), ("1", &extra));
         let decision = access.authorize(&got, &path).await.unwrap();

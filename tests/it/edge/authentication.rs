@@ -14,7 +14,7 @@ use rustls::pki_types::UnixTime;
 use tokio::sync::watch;
 
 use super::certs::{Authority, Kind, Leaf};
-use super::world::{Cluster, front_proxy};
+use super::world::{Cluster, front_proxy, identify};
 
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     let pair = |(name, value): &(&str, &str)| {
@@ -130,9 +130,16 @@ async fn nobody_is_recognized_who_should_not_be() {
                     .or((!refused).then_some("system:anonymous system:unauthenticated"));
                 let got = access.authenticate(&shown.peer, &headers, UnixTime::now()).await;
                 assert_eq!(
-                    got.as_ref().ok().map(user).as_deref(),
+                    got.as_ref().ok().map(|caller| user(&caller.identity)).as_deref(),
                     expected,
                     "certificate: {}, headers: {headers_are}, token: {token_is}: {got:?}",
+                    shown.what
+                );
+                let by_proxy = stated_user.is_some() && shown.proxy;
+                assert_eq!(
+                    got.is_ok_and(|caller| caller.passed_on),
+                    by_proxy,
+                    "{}, {headers_are}",
                     shown.what
                 );
                 cases += 1;
@@ -160,7 +167,7 @@ async fn the_whole_identity_is_read_from_the_headers() {
         ("x-remote-extra-bad%zz", "v"),
         ("x-remote-extra-", "empty"),
     ]);
-    let identity = access.authenticate(&peer(&leaf), &headers, UnixTime::now()).await.unwrap();
+    let identity = identify(&access, &peer(&leaf), &headers, UnixTime::now()).await.unwrap();
     assert_eq!(identity.name, "system:serviceaccount:cert-manager:cert-manager");
     assert_eq!(identity.uid, "1-2");
     assert_eq!(identity.groups, ["a,b", "groß", "c", "system:authenticated"]);
@@ -181,14 +188,14 @@ async fn what_is_not_utf8_is_replaced() {
     let mut stated = headers(&[("authorization", "Bearer bob")]);
     stated.insert("x-remote-user", HeaderValue::from_bytes(b"car\xe2\x82l").unwrap());
     stated.insert("x-remote-group", HeaderValue::from_bytes(b"system:masters\xff").unwrap());
-    let identity = access.authenticate(&peer(&leaf), &stated, UnixTime::now()).await.unwrap();
+    let identity = identify(&access, &peer(&leaf), &stated, UnixTime::now()).await.unwrap();
     assert_eq!(user(&identity), "car\u{fffd}\u{fffd}l system:masters\u{fffd},system:authenticated");
     assert!(!identity.is_master());
 
     // Nor is a token with such a byte no token.
     let mut token = HeaderMap::new();
     token.insert("authorization", HeaderValue::from_bytes(b"Bearer b\xf6b").unwrap());
-    let identity = access.authenticate(&PeerCertificates::default(), &token, UnixTime::now()).await.unwrap();
+    let identity = identify(&access, &PeerCertificates::default(), &token, UnixTime::now()).await.unwrap();
     assert_eq!(user(&identity), "b\u{fffd}b system:authenticated");
 }
 
@@ -198,7 +205,7 @@ async fn whom_the_front_proxy_does_not_know_is_nobody() {
     let access = access(&proxies, &clients);
     let leaf = proxies.leaf(&Kind::default());
     let stated = headers(&[("x-remote-user", "alice"), ("x-remote-group", "system:unauthenticated")]);
-    let identity = access.authenticate(&peer(&leaf), &stated, UnixTime::now()).await.unwrap();
+    let identity = identify(&access, &peer(&leaf), &stated, UnixTime::now()).await.unwrap();
     assert!(identity.is_anonymous());
     assert_eq!(user(&identity), "alice system:unauthenticated");
 }
@@ -223,7 +230,7 @@ async fn a_client_certificate_names_itself_in_the_extras() {
     let leaf = clients.leaf(&Kind { name: "alice", ..Kind::default() });
     let nameless = clients.leaf(&Kind { name: "", ..Kind::default() });
     let access = access(&proxies, &clients);
-    let who = async |leaf: &Leaf| access.authenticate(&peer(leaf), &HeaderMap::new(), UnixTime::now()).await;
+    let who = async |leaf: &Leaf| identify(&access, &peer(leaf), &HeaderMap::new(), UnixTime::now()).await;
     let alice = who(&leaf).await.unwrap();
     let credential = &alice.extra["authentication.kubernetes.io/credential-id"][0];
     assert!(credential.starts_with("X509SHA256=") && credential.len() == 11 + 64, "{credential}");
@@ -237,7 +244,7 @@ async fn a_second_common_name_is_the_one_that_counts() {
     let (proxies, clients) = (Authority::new("front-proxy-ca"), Authority::new("client-ca"));
     let access = access(&proxies, &clients);
     let stated = headers(&[("x-remote-user", "carol")]);
-    let who = async |leaf: &Leaf| access.authenticate(&peer(leaf), &stated, UnixTime::now()).await;
+    let who = async |leaf: &Leaf| identify(&access, &peer(leaf), &stated, UnixTime::now()).await;
     let proxy = "front-proxy-client";
     assert_eq!(who(&proxies.two_names("x", proxy, false)).await.unwrap().name, "carol");
     assert!(who(&proxies.two_names(proxy, "x", false)).await.is_err());
@@ -253,7 +260,7 @@ async fn without_a_configuration_only_tokens_count() {
     let access = Access::new(config, Cluster::default(), Cluster::default());
     let leaf = proxies.leaf(&Kind::default());
     let stated = headers(&[("x-remote-user", "eve"), ("x-remote-group", "system:masters")]);
-    let identity = access.authenticate(&peer(&leaf), &stated, UnixTime::now()).await.unwrap();
+    let identity = identify(&access, &peer(&leaf), &stated, UnixTime::now()).await.unwrap();
     assert!(identity.is_anonymous());
 }
 
@@ -303,7 +310,7 @@ async fn an_authority_that_may_not_sign_for_clients_signs_for_nobody() {
     {
         let access = access(authority, &clients);
         let leaf = authority.leaf(&Kind::default());
-        let got = access.authenticate(&peer(&leaf), &stated, UnixTime::now()).await;
+        let got = identify(&access, &peer(&leaf), &stated, UnixTime::now()).await;
         assert_eq!(got.is_ok(), trusted, "{what}: {got:?}");
     }
 }
@@ -317,9 +324,9 @@ async fn intermediates_count_if_they_are_sent_along() {
         let access = access(&root, &clients);
         let intermediate = root.intermediate_with(|_| {});
         let mut leaf = intermediate.leaf(&Kind::default());
-        assert!(access.authenticate(&peer(&leaf), &stated, UnixTime::now()).await.is_err());
+        assert!(identify(&access, &peer(&leaf), &stated, UnixTime::now()).await.is_err());
         leaf.chain.push(intermediate.der());
-        assert_eq!(access.authenticate(&peer(&leaf), &stated, UnixTime::now()).await.is_ok(), trusted);
+        assert_eq!(identify(&access, &peer(&leaf), &stated, UnixTime::now()).await.is_ok(), trusted);
     }
 }
 
@@ -348,7 +355,7 @@ async fn an_intermediate_that_may_not_sign_signs_for_nobody() {
         let intermediate = root.intermediate_with(change);
         let mut leaf = intermediate.leaf(&Kind::default());
         leaf.chain.push(intermediate.der());
-        let got = access.authenticate(&peer(&leaf), &stated, UnixTime::now()).await;
+        let got = identify(&access, &peer(&leaf), &stated, UnixTime::now()).await;
         assert_eq!(got.is_ok(), trusted, "{what}: {got:?}");
     }
 }
@@ -360,6 +367,6 @@ async fn a_chain_is_judged_at_the_time_of_the_request() {
     let leaf = proxies.leaf(&Kind { until: 2100, ..Kind::default() });
     let stated = headers(&[("x-remote-user", "carol")]);
     let later = UnixTime::since_unix_epoch(Duration::from_hours(1_200_000));
-    assert!(access.authenticate(&peer(&leaf), &stated, UnixTime::now()).await.is_ok());
-    assert!(access.authenticate(&peer(&leaf), &stated, later).await.is_err());
+    assert!(identify(&access, &peer(&leaf), &stated, UnixTime::now()).await.is_ok());
+    assert!(identify(&access, &peer(&leaf), &stated, later).await.is_err());
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use cert_manager_webhook_cloudflare::access::{Attributes, ResourceAttributes};
+use cert_manager_webhook_cloudflare::access::{Attributes, PeerCertificates, ResourceAttributes};
 use cert_manager_webhook_cloudflare::admin;
 use cert_manager_webhook_cloudflare::metrics::Metrics;
 use http::{Request, StatusCode};
 use serde_json::json;
 use tower::ServiceExt;
 
+use super::certs::{Authority, Kind};
 use super::world::{CHALLENGES, World, ask, payload};
 
 #[tokio::test]
@@ -285,6 +286,30 @@ async fn two_hundred_at_once_and_no_more() {
     let answers = futures::future::join_all(waiting).await;
     assert!(answers.iter().all(|status| *status == StatusCode::CREATED));
     assert_eq!(world.post(payload("ok")).await.status, StatusCode::CREATED);
+}
+
+/// What kube-apiserver passes on is answered while all who reach the port wait for a review.
+#[tokio::test]
+async fn nobody_takes_the_places_of_what_is_passed_on() {
+    let world = World::new();
+    let (proxies, clients) = (Authority::new("front-proxy-ca"), Authority::new("client-ca"));
+    world.trust(&proxies, &clients);
+    let proxy = PeerCertificates::new(&proxies.leaf(&Kind::default()).chain);
+    for (method, path, places, status) in
+        [("GET", "/apis", 400, StatusCode::OK), ("POST", CHALLENGES, 200, StatusCode::CREATED)]
+    {
+        let request = || Request::builder().method(method).uri(path);
+        let undecided =
+            || request().header("authorization", "Bearer undecided").body(Body::from(payload("ok"))).unwrap();
+        let mut waiting: Vec<_> = (0..places).map(|_| Box::pin(world.send(undecided()))).collect();
+        for request in &mut waiting {
+            assert!(futures::poll!(request.as_mut()).is_pending());
+        }
+        assert_eq!(world.send(undecided()).await.status, StatusCode::TOO_MANY_REQUESTS, "{method}");
+        let passed_on = request().header("x-remote-user", "cert-manager").extension(proxy.clone());
+        let answer = world.send(passed_on.body(Body::from(payload("ok"))).unwrap()).await;
+        assert_eq!(answer.status, status, "{method}: {}", answer.body);
+    }
 }
 
 #[tokio::test]

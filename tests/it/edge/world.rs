@@ -7,7 +7,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use cert_manager_webhook_cloudflare::access::{
-    Access, AccessError, Asked, Attributes, Authorizer, Decision, FrontProxyConfig, Identity, TokenReviewer,
+    Access, AccessError, Asked, Attributes, Authorizer, Decision, FrontProxyConfig, Identity,
+    PeerCertificates, TokenReviewer, Unauthenticated,
 };
 use cert_manager_webhook_cloudflare::api::{self, Answer};
 use cert_manager_webhook_cloudflare::challenge::ChallengeRequest;
@@ -16,6 +17,7 @@ use cert_manager_webhook_cloudflare::health::Health;
 use cert_manager_webhook_cloudflare::metrics::Metrics;
 use cert_manager_webhook_cloudflare::solver::error::{Cause, Error};
 use http::{HeaderMap, Request, Response, StatusCode};
+use rustls::pki_types::UnixTime;
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
@@ -88,6 +90,16 @@ pub(crate) fn payload(key: &str) -> String {
     .to_string()
 }
 
+/// Who is recognized; by whom is for the tests of that.
+pub(crate) async fn identify<A: Authorizer, T: TokenReviewer>(
+    access: &Access<A, T>,
+    peer: &PeerCertificates,
+    headers: &HeaderMap,
+    now: UnixTime,
+) -> Result<Identity, Unauthenticated> {
+    access.authenticate(peer, headers, now).await.map(|caller| caller.identity)
+}
+
 pub(crate) fn front_proxy(proxies: &Authority, clients: &Authority) -> FrontProxyConfig {
     let data = [
         ("client-ca-file", clients.pem()),
@@ -129,7 +141,8 @@ impl Answered {
 }
 
 /// The API server. Tokens are their user's name; `bad` is nobody's, `away` can't be reviewed, `root` may do all. Users
-/// may do what their name does not forbid: `mallory` nothing, `eve` all but create, `unlucky` can't be decided.
+/// may do what their name does not forbid: `mallory` nothing, `eve` all but create, `unlucky` can't be decided, and
+/// `undecided` waits for it.
 #[derive(Clone, Default)]
 pub(crate) struct Cluster(Arc<Mutex<Vec<(Identity, Attributes)>>>);
 
@@ -144,6 +157,7 @@ impl Authorizer for Cluster {
     async fn authorize(&self, identity: &Identity, attributes: &Attributes) -> Result<Decision, AccessError> {
         self.0.lock().unwrap().push((identity.clone(), attributes.clone()));
         match identity.name.as_str() {
+            "undecided" => std::future::pending().await,
             "unlucky" => Err(AccessError::new("SubjectAccessReview", "away")),
             "panic" => panic!("on purpose"),
             "eve" if attributes.verb() == "create" => Ok(Decision::Forbidden { reason: String::new() }),
