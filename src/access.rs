@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use rustls::pki_types::UnixTime;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 pub mod attributes;
 pub mod chain;
@@ -67,12 +67,15 @@ pub struct Access<A, T> {
     authorizer: A,
     reviewer: T,
     always: AlwaysAllowed,
+    /// Anybody can ask for a path that nobody has asked for, and each is a review.
+    reviews_of_others: Semaphore,
 }
 
 impl<A: Authorizer, T: TokenReviewer> Access<A, T> {
     /// Judges by the current value of `front_proxy`, request by request.
     pub fn new(front_proxy: FrontProxy, authorizer: A, reviewer: T) -> Self {
-        Self { front_proxy, authorizer, reviewer, always: AlwaysAllowed::default() }
+        let (always, reviews_of_others) = (AlwaysAllowed::default(), Semaphore::new(AT_ONCE));
+        Self { front_proxy, authorizer, reviewer, always, reviews_of_others }
     }
 
     /// The same with other paths that everybody may see.
@@ -105,18 +108,22 @@ impl<A: Authorizer, T: TokenReviewer> Access<A, T> {
         if errors.is_empty() { Ok(Caller::here(Identity::anonymous())) } else { Err(Unauthenticated(errors)) }
     }
 
-    /// Whether they may. Group `system:masters` may do anything and everybody may see the health of the server, as in
-    /// `pkg/server/options/authorization.go`; all else is for the API server to decide.
-    pub async fn authorize(
-        &self,
-        identity: &Identity,
-        attributes: &Attributes,
-    ) -> Result<Decision, AccessError> {
-        let always = matches!(attributes, Attributes::NonResource { path, .. } if self.always.allows(path));
-        if identity.is_master() || always {
+    /// Whether they may without anybody being asked: group `system:masters` may do anything and everybody may see the
+    /// health of the server, as in `pkg/server/options/authorization.go`.
+    pub fn is_exempt(&self, caller: &Caller, attributes: &Attributes) -> bool {
+        caller.identity.is_master()
+            || matches!(attributes, Attributes::NonResource { path, .. } if self.always.allows(path))
+    }
+
+    /// Whether they may. Who is not exempt is for the API server to decide. It is asked at once about what is passed
+    /// on; others wait for each other, so that nobody floods it through us.
+    pub async fn authorize(&self, caller: &Caller, attributes: &Attributes) -> Result<Decision, AccessError> {
+        if self.is_exempt(caller, attributes) {
             return Ok(Decision::Allowed);
         }
-        self.authorizer.authorize(identity, attributes).await
+        // It is never closed, so that there comes a turn.
+        let _turn = if caller.passed_on { None } else { self.reviews_of_others.acquire().await.ok() };
+        self.authorizer.authorize(&caller.identity, attributes).await
     }
 
     fn by_certificate(
@@ -155,3 +162,6 @@ impl<A: Authorizer, T: TokenReviewer> Access<A, T> {
         }
     }
 }
+
+/// As many as there are reviews of tokens under way.
+const AT_ONCE: usize = 64;

@@ -42,9 +42,10 @@ pub(super) async fn admit<'a, A: Authorizer, T: TokenReviewer, S>(
         return Err(status::impersonation());
     }
     let attributes = Attributes::of(head.method.as_str(), path, head.uri.query());
-    let place = api.in_flight.enter(caller, &attributes)?;
+    let exempt = api.access.is_exempt(caller, &attributes);
+    let place = if exempt { None } else { Some(api.in_flight.enter(caller, &attributes)?) };
     let identity = &caller.identity;
-    match api.access.authorize(identity, &attributes).await {
+    match api.access.authorize(caller, &attributes).await {
         Ok(Decision::Allowed) => Ok(place),
         Ok(Decision::Forbidden { reason }) => {
             debug!(user = ?identity.name, ?attributes, ?reason, "a request is forbidden");
@@ -65,6 +66,7 @@ fn impersonates(headers: &HeaderMap) -> bool {
 
 /// The places for requests being answered (`pkg/server/filters/maxinflight.go`).
 ///
+/// Who is exempt from authorization needs none: a flood must not make a probe fail.
 /// There are as many again for what kube-apiserver passes on: whoever else reaches the port can take all of the others,
 /// for as long as a review lasts, and must not keep a challenge out.
 #[derive(Debug)]
@@ -91,20 +93,12 @@ impl InFlight {
         Self { passed_on: Places::default(), others: Places::default() }
     }
 
-    /// Takes a place; those who may do anything need none.
-    fn enter(
-        &self,
-        caller: &Caller,
-        attributes: &Attributes,
-    ) -> Result<Option<SemaphorePermit<'_>>, Failure> {
-        if caller.identity.is_master() {
-            return Ok(None);
-        }
+    fn enter(&self, caller: &Caller, attributes: &Attributes) -> Result<SemaphorePermit<'_>, Failure> {
         let places = if caller.passed_on { &self.passed_on } else { &self.others };
         let places = match attributes.verb() {
             "get" | "list" | "watch" => &places.reading,
             _ => &places.writing,
         };
-        places.try_acquire().map(Some).map_err(|_| status::too_many_requests())
+        places.try_acquire().map_err(|_| status::too_many_requests())
     }
 }

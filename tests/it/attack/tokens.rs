@@ -151,10 +151,12 @@ async fn a_user_is_what_the_review_says_and_no_more() {
         let cluster = Cluster::default();
         let access = access(config(&[]), cluster.clone(), Known(stated));
         let fields = headers(&[("authorization", b"Bearer good"), ("x-remote-group", b"system:masters")]);
-        let got = identify(&access, &PeerCertificates::default(), &fields, UnixTime::now()).await.unwrap();
+        let caller =
+            access.authenticate(&PeerCertificates::default(), &fields, UnixTime::now()).await.unwrap();
+        let got = &caller.identity;
         assert_eq!((got.name.as_str(), got.groups.join(",")), (user, expected_groups.to_owned()));
         assert_eq!((got.uid.as_str(), &got.extra), ("1", &extra));
-        let decision = access.authorize(&got, &path).await.unwrap();
+        let decision = access.authorize(&caller, &path).await.unwrap();
         assert_eq!(decision == Decision::Allowed, allowed, "{user} {expected_groups}");
         // Of all these, only the last is not asked about.
         assert_eq!(cluster.seen().is_empty(), got.groups.contains(&"system:masters".to_owned()), "{user}");

@@ -288,7 +288,8 @@ async fn two_hundred_at_once_and_no_more() {
     assert_eq!(world.post(payload("ok")).await.status, StatusCode::CREATED);
 }
 
-/// What kube-apiserver passes on is answered while all who reach the port wait for a review.
+/// What kube-apiserver passes on is answered while all who reach the port wait for a review, of which kube-apiserver
+/// gets no more than so many at once.
 #[tokio::test]
 async fn nobody_takes_the_places_of_what_is_passed_on() {
     let world = World::new();
@@ -306,6 +307,10 @@ async fn nobody_takes_the_places_of_what_is_passed_on() {
             assert!(futures::poll!(request.as_mut()).is_pending());
         }
         assert_eq!(world.send(undecided()).await.status, StatusCode::TOO_MANY_REQUESTS, "{method}");
+        let reviewed = world.cluster.seen();
+        assert_eq!(reviewed.iter().filter(|(who, _)| who.name == "undecided").count(), 64, "{method}");
+        let healthz = Request::builder().method(method).uri("/healthz").body(Body::empty()).unwrap();
+        assert_eq!(world.send(healthz).await.status, StatusCode::OK, "a probe waits for nobody");
         let passed_on = request().header("x-remote-user", "cert-manager").extension(proxy.clone());
         let answer = world.send(passed_on.body(Body::from(payload("ok"))).unwrap()).await;
         assert_eq!(answer.status, status, "{method}: {}", answer.body);
