@@ -38,6 +38,13 @@ impl Target {
         Ok(send(self.http2().await?, std::iter::once(bytes)).await)
     }
 
+    /// Asks for so many paths at once that nobody has asked for, below one that is this connection's own.
+    pub async fn new_paths(&self, below: &str, streams: u32) -> Result<Fate> {
+        let mut bytes = opening(&[]);
+        bytes.extend((0..streams).flat_map(|number| request(number, &get(&format!("{below}/{number}")))));
+        Ok(send(self.http2().await?, std::iter::once(bytes)).await)
+    }
+
     /// Sends so many frames of a kind, reading all the while; [`Fate::taken`] counts them.
     pub async fn flood(&self, flood: Flood, frames: usize) -> Result<Fate> {
         let (opening, repeated) = flooding(flood);

@@ -20,12 +20,21 @@ pub(crate) enum Attack {
     Heads,
     Resets,
     Floods,
+    Questions,
     Deaf,
 }
 
 impl Attack {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Idle, Self::Slow, Self::Bodies, Self::Heads, Self::Resets, Self::Floods, Self::Deaf];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Idle,
+        Self::Slow,
+        Self::Bodies,
+        Self::Heads,
+        Self::Resets,
+        Self::Floods,
+        Self::Questions,
+        Self::Deaf,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -35,6 +44,7 @@ impl Attack {
             Self::Heads => "heads of 1 to 16 MiB",
             Self::Resets => "rapid resets",
             Self::Floods => "floods of frames",
+            Self::Questions => "requests that need a review",
             Self::Deaf => "peers that never read",
         }
     }
@@ -48,6 +58,7 @@ impl Attack {
             Self::Heads => heads(target).await,
             Self::Resets => resets(target).await,
             Self::Floods => floods(target).await,
+            Self::Questions => questions(target).await,
             Self::Deaf => deaf(target).await,
         }
     }
@@ -117,6 +128,14 @@ async fn floods(target: &Target) -> Result<String> {
     let fates = limited(try_join_all(kinds)).await?;
     ensure!(fates.iter().flatten().all(|fate| fate.go_away() == ENHANCE_YOUR_CALM), "a connection was kept");
     Ok("1,200,000".to_owned())
+}
+
+/// Each has to wait until kube-apiserver has been asked; the connection ends with the first that has been answered, once
+/// the others have been.
+async fn questions(target: &Target) -> Result<String> {
+    let peers = (0..100).map(|number| async move { target.new_paths(&format!("/{number}"), 100).await });
+    limited(try_join_all(peers)).await?;
+    Ok("10,000".to_owned())
 }
 
 async fn deaf(target: &Target) -> Result<String> {
