@@ -94,6 +94,11 @@ impl Fate {
         text.strip_prefix("HTTP/1.1 ")?.parse().ok()
     }
 
+    /// How many heads of answers came by HTTP/2.
+    pub fn answers(&self) -> usize {
+        frames::read(&self.said).filter(|frame| frame.is(frames::Kind::Headers)).count()
+    }
+
     /// The error code of the last GOAWAY.
     pub fn go_away(&self) -> Option<u32> {
         frames::read(&self.said).filter_map(|frame| frame.go_away()).last()

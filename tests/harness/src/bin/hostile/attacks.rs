@@ -134,7 +134,9 @@ async fn floods(target: &Target) -> Result<String> {
 /// the others have been.
 async fn questions(target: &Target) -> Result<String> {
     let peers = (0..100).map(|number| async move { target.new_paths(&format!("/{number}"), 100).await });
-    limited(try_join_all(peers)).await?;
+    let fates = limited(try_join_all(peers)).await?;
+    let answers: usize = fates.iter().map(Fate::answers).sum();
+    ensure!(answers == 10_000, "{answers} of 10,000 were answered");
     Ok("10,000".to_owned())
 }
 
