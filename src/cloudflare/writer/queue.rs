@@ -174,3 +174,6 @@ const LARGEST_PLAN: usize = 3500;
 const MOST_WAITING: usize = 4096;
 /// How long it is remembered that a batch was refused where a change alone was not.
 pub(super) const SINGLY: Duration = Duration::from_hours(1);
+
+#[cfg(test)]
+mod tests;

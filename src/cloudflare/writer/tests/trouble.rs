@@ -113,6 +113,9 @@ async fn an_id_that_is_none_is_in_no_call() {
     let record = Doomed { fqdn: &fqdn, value: "a", id: "../../user" };
     let refused = cloudflare.delete(&token("t"), &example(), record, soon()).await;
     assert_eq!(*refused.unwrap_err().cause(), Cause::Internal);
+    let (record, zone) = (Doomed { id: &id('b'), ..record }, Zone { id: "../../user".into(), ..example() });
+    let refused = cloudflare.delete(&token("t"), &zone, record, soon()).await;
+    assert_eq!(*refused.unwrap_err().cause(), Cause::Internal);
 }
 
 #[tokio::test(start_paused = true)]

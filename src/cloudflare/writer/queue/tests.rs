@@ -1,0 +1,88 @@
+//! Who joins whom, who makes the calls, and how many changes one carries.
+
+use super::*;
+use crate::challenge::TxtValue;
+use crate::cloudflare::script::fqdn;
+use crate::solver::port::NewRecord;
+
+fn soon() -> Deadline {
+    Deadline::within(Duration::from_secs(9))
+}
+
+/// The making of a record of this value at a name of its own.
+fn post(value: &str) -> Change {
+    let record = NewRecord { value: TxtValue::parse(value).unwrap(), comment: String::new(), ttl: 60 };
+    Change::Post { fqdn: fqdn(&format!("{value}.example.com")), record }
+}
+
+fn delete(value: &str) -> Change {
+    Change::Delete {
+        fqdn: fqdn(&format!("{value}.example.com")),
+        value: value.to_owned(),
+        id: "0".repeat(32),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_makes_the_calls_for_all_until_none_waits() {
+    let mut queue = Queue::new();
+    assert_eq!(queue.urgency(), None);
+    let first = queue.enter(delete("a"), soon()).unwrap();
+    assert_eq!((first.how, queue.urgency()), (How::First, Some(Urgency::CleanUp)));
+    let second = queue.enter(post("b"), soon()).unwrap();
+    assert_eq!((second.how, queue.urgency()), (How::Behind, Some(Urgency::Present)));
+    let third = queue.enter(post("b"), soon()).unwrap();
+    assert_eq!((third.how, third.number, queue.len()), (How::Joined, second.number, 2));
+    assert_eq!(queue.take(Instant::now()).len(), 2);
+    assert!(queue.is_running() && queue.urgency().is_none() && !queue.is_running());
+    assert_eq!(queue.enter(delete("c"), soon()).unwrap().how, How::First);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_makes_way_alone() {
+    let mut queue = Queue::new();
+    drop(queue.enter(post("a"), soon()).unwrap());
+    let other = queue.enter(post("b"), soon()).unwrap();
+    let again = queue.enter(post("a"), soon()).unwrap();
+    assert_eq!((again.how, queue.len()), (How::Behind, 2));
+    assert!(queue.is_waiting(other.number) && queue.is_waiting(again.number));
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_task_dies_what_waited_is_told_and_the_next_begins_anew() {
+    let mut queue = Queue::new();
+    let flying = queue.enter(post("b"), soon()).unwrap();
+    assert_eq!(queue.take(Instant::now()).len(), 1);
+    let mut waiting = queue.enter(post("a"), soon()).unwrap();
+    assert!(queue.is_running() && queue.is_making(&fqdn("b.example.com"), flying.number));
+    queue.abandon();
+    assert!(waiting.verdict.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Closed));
+    assert_eq!((queue.len(), queue.is_running()), (0, false));
+    assert!(!queue.is_making(&fqdn("b.example.com"), flying.number));
+    assert_eq!(queue.enter(post("a"), soon()).unwrap().how, How::First);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_batches_are_tried_again_after_an_hour() {
+    let mut queue = Queue::new();
+    let begun = Instant::now();
+    queue.go_singly(begun);
+    let deadline = Deadline::within(SINGLY * 2);
+    let _all = ["a", "b", "c", "d"].map(|value| queue.enter(post(value), deadline).unwrap());
+    assert_eq!(queue.take(begun).len(), 1);
+    assert_eq!(queue.take(begun + SINGLY).len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn twice_as_many_are_tried_once_as_many_went_through() {
+    let mut queue = Queue::new();
+    queue.learn_size(FREE_PLAN - 1);
+    assert_eq!(queue.most, 200);
+    for most in [400, 800, 1600, 3200, 3500, 3500] {
+        queue.learn_size(queue.most);
+        assert_eq!(queue.most, most);
+    }
+    queue.limit_size();
+    queue.learn_size(queue.most);
+    assert_eq!(queue.most, 200);
+}
