@@ -4,16 +4,17 @@ mod trouble;
 
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::join_all;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::queue::FREE_PLAN;
 use super::*;
 use crate::challenge::TxtValue;
 use crate::cloudflare::Cloudflare;
 use crate::cloudflare::exchange::{Answer, ExchangeError};
-use crate::cloudflare::script::{Script, Step, example, fqdn, id, ok, refusal, soon, token};
+use crate::cloudflare::script::{Script, Step, example, fqdn, id, limited, ok, refusal, soon, token};
 use crate::solver::port::{Created, Deleted, Doomed, Made, NewRecord, Records};
 
 type Scripted = Cloudflare<Arc<Script>>;
@@ -184,6 +185,24 @@ async fn what_nobody_waits_for_any_more_is_not_made_for_the_next() {
     assert_eq!((x.unwrap().created, a.unwrap().created), (Created::New, Created::New));
     assert_eq!(script.bodies()[1]["comment"], "second");
     assert_eq!(cloudflare.api.metrics.cloudflare.writes_waiting.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clean_up_waits_for_others_until_a_present_takes_it_along() {
+    let posts = [record("b.example.com", "b")];
+    let all = json!({"deletes": [], "patches": [], "puts": [], "posts": posts});
+    let (cloudflare, _script) = Script::start([Step::new(batch_path(), ok(&all))]);
+    let budget = cloudflare.api.budget(&token("t"));
+    while let Some(permit) = budget.permit(Urgency::Present).now_or_never() {
+        permit.learn(&limited("\"default\";r=1080;t=200", ""));
+    }
+    let both = async { tokio::join!(delete(&cloudflare, "a"), delete(&cloudflare, "c")) };
+    let mut both = std::pin::pin!(both);
+    assert!(timeout(Duration::from_secs(1), both.as_mut()).await.is_err(), "nobody is in a hurry");
+    let begun = Instant::now();
+    let (deleted, made) = tokio::join!(both, create(&cloudflare, "b"));
+    assert_eq!((deleted.0.unwrap(), deleted.1.unwrap()), (Deleted::Now, Deleted::Now));
+    assert_eq!((made.unwrap().created, begun.elapsed()), (Created::New, Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]
