@@ -199,10 +199,31 @@ async fn a_clean_up_waits_for_others_until_a_present_takes_it_along() {
     let both = async { tokio::join!(delete(&cloudflare, "a"), delete(&cloudflare, "c")) };
     let mut both = std::pin::pin!(both);
     assert!(timeout(Duration::from_secs(1), both.as_mut()).await.is_err(), "nobody is in a hurry");
+    let waiting = &cloudflare.api.metrics.cloudflare.writes_waiting;
+    assert_eq!(waiting.get(), 2);
     let begun = Instant::now();
     let (deleted, made) = tokio::join!(both, create(&cloudflare, "b"));
     assert_eq!((deleted.0.unwrap(), deleted.1.unwrap()), (Deleted::Now, Deleted::Now));
     assert_eq!((made.unwrap().created, begun.elapsed()), (Created::New, Duration::ZERO));
+    assert_eq!(waiting.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn queues_that_nobody_uses_are_forgotten_when_there_are_many() {
+    let (cloudflare, _script) = Script::start([]);
+    let queue = |number: usize| {
+        let zone = Zone { id: format!("{number:032x}"), ..example() };
+        cloudflare.writer(&token("t"), &zone)
+    };
+    let busy = queue(0);
+    for number in 1..QUEUES {
+        assert!(!Arc::ptr_eq(&busy, &queue(number)));
+    }
+    let known = || cloudflare.writers.known.lock().unwrap().len();
+    assert_eq!(known(), QUEUES);
+    queue(QUEUES);
+    assert_eq!(known(), 2, "the busy one and the new one");
+    assert!(Arc::ptr_eq(&busy, &queue(0)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -216,6 +237,7 @@ async fn lists_of_many_names_are_one_list_of_the_zone() {
         assert_eq!(lists, (vec![id_of("b")], vec![id_of("c")], vec![]));
     };
     tokio::join!(listed(&cloudflare, "a"), rest);
+    assert_eq!(cloudflare.api.metrics.cloudflare.lists_waiting.get(), 0);
 }
 
 #[tokio::test(start_paused = true)]
