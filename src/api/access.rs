@@ -66,9 +66,9 @@ fn impersonates(headers: &HeaderMap) -> bool {
 
 /// The places for requests being answered (`pkg/server/filters/maxinflight.go`).
 ///
-/// Who is exempt from authorization needs none: a flood must not make a probe fail.
-/// There are as many again for what kube-apiserver passes on: whoever else reaches the port can take all of the others,
-/// for as long as a review lasts, and must not keep a challenge out.
+/// What kube-apiserver passes on has as many of its own: whoever else reaches the port can take all of the others, for
+/// as long as a review lasts, and must not keep a challenge out. Who is exempt from authorization needs none, so that no
+/// flood makes a probe fail.
 #[derive(Debug)]
 pub(super) struct InFlight {
     passed_on: Places,
