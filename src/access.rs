@@ -74,7 +74,7 @@ pub struct Access<A, T> {
 impl<A: Authorizer, T: TokenReviewer> Access<A, T> {
     /// Judges by the current value of `front_proxy`, request by request.
     pub fn new(front_proxy: FrontProxy, authorizer: A, reviewer: T) -> Self {
-        let (always, reviews_of_others) = (AlwaysAllowed::default(), Semaphore::new(AT_ONCE));
+        let (always, reviews_of_others) = (AlwaysAllowed::default(), Semaphore::new(REVIEWS_AT_ONCE));
         Self { front_proxy, authorizer, reviewer, always, reviews_of_others }
     }
 
@@ -101,7 +101,7 @@ impl<A: Authorizer, T: TokenReviewer> Access<A, T> {
             Err(refusals) => errors = refusals,
         }
         match self.by_token(headers).await {
-            Ok(Some(identity)) => return Ok(Caller::here(identity.authenticated())),
+            Ok(Some(identity)) => return Ok(Caller::here(identity)),
             Ok(None) => {}
             Err(error) => errors.push(error),
         }
@@ -137,14 +137,12 @@ impl<A: Authorizer, T: TokenReviewer> Access<A, T> {
         let Some(config) = config else { return Ok(None) };
         let mut errors = Vec::new();
         match request_header::identity(&config, peer, headers, now) {
-            Ok(Some(identity)) => {
-                return Ok(Some(Caller { identity: identity.authenticated(), passed_on: true }));
-            }
+            Ok(Some(identity)) => return Ok(Some(Caller::passed_on(identity))),
             Ok(None) => {}
             Err(error) => errors.push(error),
         }
         match identity::of_client_certificate(config.client_ca.as_ref(), peer, now) {
-            Ok(Some(identity)) => return Ok(Some(Caller::here(identity.authenticated()))),
+            Ok(Some(identity)) => return Ok(Some(Caller::here(identity))),
             Ok(None) => {}
             Err(error) => errors.push(error),
         }
@@ -163,5 +161,5 @@ impl<A: Authorizer, T: TokenReviewer> Access<A, T> {
     }
 }
 
-/// As many as there are reviews of tokens under way.
-const AT_ONCE: usize = 64;
+/// Reviews of a kind that are under way at once for those who reach the port.
+pub const REVIEWS_AT_ONCE: usize = 64;

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::error;
 
-use crate::access::{Access, Authorizer, Caller, TokenReviewer, token};
+use crate::access::{Access, Authorizer, Caller, Standing, TokenReviewer, token};
 use crate::challenge::ChallengeRequest;
 use crate::deadline::Deadline;
 use crate::health::Health;
@@ -96,7 +96,7 @@ pub fn router<A: Authorizer, T: TokenReviewer, S: Answer>(parts: Parts<A, T, S>)
     let api = Arc::new(Api {
         discovery: Discovery::new(&parts.group, &parts.solver_name),
         openapi: OpenApi::new(&parts.group, &parts.solver_name),
-        in_flight: InFlight::new(),
+        in_flight: InFlight::default(),
         group: parts.group,
         solver_name: parts.solver_name,
         request_deadline: parts.request_deadline,
@@ -167,6 +167,9 @@ async fn answer<A: Authorizer, T: TokenReviewer, S: Answer>(
     };
     let caller = access::identify(api, &head).await;
     let known = caller.as_ref().is_ok_and(|caller| !caller.identity.is_anonymous());
+    if let Some(standing) = head.extensions.get::<Standing>() {
+        standing.set(known);
+    }
     let answered = match caller {
         Ok(caller) => enter(api, &caller, &asked, &head, body).await,
         Err(failure) => Err(failure),

@@ -38,7 +38,12 @@ pub struct Caller {
 impl Caller {
     /// Somebody who asks here without the front proxy.
     pub(super) fn here(identity: Identity) -> Self {
-        Self { identity, passed_on: false }
+        Self { identity: identity.authenticated(), passed_on: false }
+    }
+
+    /// Somebody whom the front proxy states.
+    pub(super) fn passed_on(identity: Identity) -> Self {
+        Self { identity: identity.authenticated(), passed_on: true }
     }
 }
 
@@ -62,7 +67,7 @@ impl Identity {
     /// The same with the group of all who were recognized
     /// (`pkg/authentication/group/authenticated_group_adder.go`).
     #[must_use]
-    pub(super) fn authenticated(mut self) -> Self {
+    fn authenticated(mut self) -> Self {
         if !self.is_anonymous() && !self.groups.iter().any(|group| group == AUTHENTICATED) {
             self.groups.push(AUTHENTICATED.to_owned());
         }

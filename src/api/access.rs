@@ -11,7 +11,7 @@ use tracing::{debug, error, info};
 
 use super::failure::Failure;
 use super::{Api, status};
-use crate::access::{Attributes, Authorizer, Caller, Decision, PeerCertificates, Standing, TokenReviewer};
+use crate::access::{Attributes, Authorizer, Caller, Decision, PeerCertificates, TokenReviewer};
 
 /// Who it is.
 pub(super) async fn identify<A: Authorizer, T: TokenReviewer, S>(
@@ -20,11 +20,7 @@ pub(super) async fn identify<A: Authorizer, T: TokenReviewer, S>(
 ) -> Result<Caller, Failure> {
     let nobody = PeerCertificates::default();
     let peer = head.extensions.get().unwrap_or(&nobody);
-    let caller = api.access.authenticate(peer, &head.headers, UnixTime::now()).await;
-    if let Some(standing) = head.extensions.get::<Standing>() {
-        standing.set(caller.as_ref().is_ok_and(|caller| !caller.identity.is_anonymous()));
-    }
-    caller.map_err(|error| {
+    api.access.authenticate(peer, &head.headers, UnixTime::now()).await.map_err(|error| {
         // The error holds names out of a certificate at most, no header and no token.
         info!(error = ?error.to_string(), "a request could not be authenticated");
         status::unauthorized()
@@ -69,7 +65,7 @@ fn impersonates(headers: &HeaderMap) -> bool {
 /// What kube-apiserver passes on has as many of its own: whoever else reaches the port can take all of the others, for
 /// as long as a review lasts, and must not keep a challenge out. Who is exempt from authorization needs none, so that no
 /// flood makes a probe fail.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct InFlight {
     passed_on: Places,
     others: Places,
@@ -89,10 +85,6 @@ impl Default for Places {
 }
 
 impl InFlight {
-    pub(super) fn new() -> Self {
-        Self { passed_on: Places::default(), others: Places::default() }
-    }
-
     fn enter(&self, caller: &Caller, attributes: &Attributes) -> Result<SemaphorePermit<'_>, Failure> {
         let places = if caller.passed_on { &self.passed_on } else { &self.others };
         let places = match attributes.verb() {

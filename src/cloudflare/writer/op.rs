@@ -164,4 +164,4 @@ struct Before {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

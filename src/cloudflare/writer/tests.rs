@@ -189,9 +189,7 @@ async fn what_nobody_waits_for_any_more_is_not_made_for_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn a_clean_up_waits_for_others_until_a_present_takes_it_along() {
-    let posts = [record("b.example.com", "b")];
-    let all = json!({"deletes": [], "patches": [], "puts": [], "posts": posts});
-    let (cloudflare, _script) = Script::start([Step::new(batch_path(), ok(&all))]);
+    let (cloudflare, _script) = Script::start([batch(&["b"])]);
     let budget = cloudflare.api.budget(&token("t"));
     while let Some(permit) = budget.permit(Urgency::Present).now_or_never() {
         permit.learn(&limited("\"default\";r=1080;t=200", ""));

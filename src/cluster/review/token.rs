@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::{LIMIT, SharedFor, create};
-use crate::access::{AccessError, Identity, TokenReviewer};
+use crate::access::{AccessError, Identity, REVIEWS_AT_ONCE, TokenReviewer};
 use crate::cluster::call::CallError;
 use crate::expiring::Expiring;
 use crate::flight::Flights;
@@ -27,7 +27,7 @@ pub struct TokenReviews {
     secret: OnceLock<hmac::Key>,
     recent: Arc<Expiring<Key, Option<Identity>>>,
     flights: Flights<Key, Result<Option<Identity>, ReviewError>>,
-    /// Anybody can send tokens, and each that is new is a call.
+    /// Anybody can send tokens, and each that is new is a call: further ones wait.
     places: Arc<Semaphore>,
 }
 
@@ -42,7 +42,7 @@ impl TokenReviews {
             secret: OnceLock::new(),
             recent: Arc::new(Expiring::new(CAPACITY)),
             flights: Flights::new(),
-            places: Arc::new(Semaphore::new(AT_ONCE)),
+            places: Arc::new(Semaphore::new(REVIEWS_AT_ONCE)),
         }
     }
 }
@@ -150,6 +150,4 @@ struct User {
 const PATH: &str = "/apis/authentication.k8s.io/v1/tokenreviews";
 /// Tokens that are remembered at a time; each is a caller of this server.
 const CAPACITY: usize = 1024;
-/// Reviews under way; further tokens wait.
-const AT_ONCE: usize = 64;
 const MAX_TEXT: usize = 300;

@@ -97,7 +97,8 @@ fn ops(texts: &[&str]) -> Vec<Op> {
 }
 
 /// `+a` makes the record whose value is `a`, `-a` deletes it.
-fn change(text: &str) -> Change {
+/// The making (`+`) or the delete (`-`) of a record of a value, all at one name.
+pub(in crate::cloudflare::writer) fn change(text: &str) -> Change {
     let fqdn = Fqdn::parse("_acme-challenge.example.com").unwrap();
     let value = &text[1..];
     if text.starts_with('+') {

@@ -1,49 +1,30 @@
 //! Who joins whom, who makes the calls, and how many changes one carries.
 
 use super::*;
-use crate::challenge::TxtValue;
-use crate::cloudflare::script::fqdn;
-use crate::solver::port::NewRecord;
-
-fn soon() -> Deadline {
-    Deadline::within(Duration::from_secs(9))
-}
-
-/// The making of a record of this value at a name of its own.
-fn post(value: &str) -> Change {
-    let record = NewRecord { value: TxtValue::parse(value).unwrap(), comment: String::new(), ttl: 60 };
-    Change::Post { fqdn: fqdn(&format!("{value}.example.com")), record }
-}
-
-fn delete(value: &str) -> Change {
-    Change::Delete {
-        fqdn: fqdn(&format!("{value}.example.com")),
-        value: value.to_owned(),
-        id: "0".repeat(32),
-    }
-}
+use crate::cloudflare::script::soon;
+use crate::cloudflare::writer::op::tests::change;
 
 #[tokio::test(start_paused = true)]
 async fn the_first_makes_the_calls_for_all_until_none_waits() {
     let mut queue = Queue::new();
     assert_eq!(queue.urgency(), None);
-    let first = queue.enter(delete("a"), soon()).unwrap();
+    let first = queue.enter(change("-a"), soon()).unwrap();
     assert_eq!((first.how, queue.urgency()), (How::First, Some(Urgency::CleanUp)));
-    let second = queue.enter(post("b"), soon()).unwrap();
+    let second = queue.enter(change("+b"), soon()).unwrap();
     assert_eq!((second.how, queue.urgency()), (How::Behind, Some(Urgency::Present)));
-    let third = queue.enter(post("b"), soon()).unwrap();
+    let third = queue.enter(change("+b"), soon()).unwrap();
     assert_eq!((third.how, third.number, queue.len()), (How::Joined, second.number, 2));
     assert_eq!(queue.take(Instant::now()).len(), 2);
     assert!(queue.is_running() && queue.urgency().is_none() && !queue.is_running());
-    assert_eq!(queue.enter(delete("c"), soon()).unwrap().how, How::First);
+    assert_eq!(queue.enter(change("-c"), soon()).unwrap().how, How::First);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_nobody_waits_for_makes_way_alone() {
     let mut queue = Queue::new();
-    drop(queue.enter(post("a"), soon()).unwrap());
-    let other = queue.enter(post("b"), soon()).unwrap();
-    let again = queue.enter(post("a"), soon()).unwrap();
+    drop(queue.enter(change("+a"), soon()).unwrap());
+    let other = queue.enter(change("+b"), soon()).unwrap();
+    let again = queue.enter(change("+a"), soon()).unwrap();
     assert_eq!((again.how, queue.len()), (How::Behind, 2));
     assert!(queue.is_waiting(other.number) && queue.is_waiting(again.number));
 }
@@ -51,15 +32,15 @@ async fn what_nobody_waits_for_makes_way_alone() {
 #[tokio::test(start_paused = true)]
 async fn when_the_task_dies_what_waited_is_told_and_the_next_begins_anew() {
     let mut queue = Queue::new();
-    let flying = queue.enter(post("b"), soon()).unwrap();
+    let flying = queue.enter(change("+b"), soon()).unwrap();
     assert_eq!(queue.take(Instant::now()).len(), 1);
-    let mut waiting = queue.enter(post("a"), soon()).unwrap();
-    assert!(queue.is_running() && queue.is_making(&fqdn("b.example.com"), flying.number));
+    let mut waiting = queue.enter(change("+a"), soon()).unwrap();
+    assert!(queue.is_running() && queue.is_making(change("+b").fqdn(), flying.number));
     queue.abandon();
     assert!(waiting.verdict.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Closed));
     assert_eq!((queue.len(), queue.is_running()), (0, false));
-    assert!(!queue.is_making(&fqdn("b.example.com"), flying.number));
-    assert_eq!(queue.enter(post("a"), soon()).unwrap().how, How::First);
+    assert!(!queue.is_making(change("+b").fqdn(), flying.number));
+    assert_eq!(queue.enter(change("+a"), soon()).unwrap().how, How::First);
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,7 +49,7 @@ async fn refused_batches_are_tried_again_after_an_hour() {
     let begun = Instant::now();
     queue.go_singly(begun);
     let deadline = Deadline::within(SINGLY * 2);
-    let _all = ["a", "b", "c", "d"].map(|value| queue.enter(post(value), deadline).unwrap());
+    let _all = ["+a", "+b", "+c", "+d"].map(|text| queue.enter(change(text), deadline).unwrap());
     assert_eq!(queue.take(begun).len(), 1);
     assert_eq!(queue.take(begun + SINGLY).len(), 3);
 }
